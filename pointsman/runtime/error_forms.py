@@ -1,0 +1,106 @@
+"""Errors as each protocol writes them: google.rpc.Status (as our wire-identical `Error`) and OpenAI's `{"error": …}`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError, Message
+
+from pointsman.runtime import errors
+from pointsman.runtime.errors import DOMAIN, WIRE_FORMS, InternalError, PointsmanError, Unavailable, WireForm, wire_form
+from pointsman.v1 import error_pb2
+
+DETAILS_KEY = "grpc-status-details-bin"
+_TYPE_PREFIX = "type.googleapis.com/google.rpc."
+_INTERNAL = wire_form(InternalError())
+
+
+def _packed(detail: Message, google_name: str) -> any_pb2.Any:
+    # Packed under Google's name, so that any client's rich-error library reads it.
+    return any_pb2.Any(type_url=_TYPE_PREFIX + google_name, value=detail.SerializeToString())
+
+
+def to_status(error: PointsmanError, request_id: str = "") -> error_pb2.Error:
+    """The error with its details; its bytes are those of a google.rpc.Status."""
+    form = wire_form(error)
+    metadata = {"http_status": str(form.http_status)}
+    if request_id:
+        metadata["request_id"] = request_id
+    if error.param:
+        metadata["param"] = error.param
+    if error.retry_after_s is not None:
+        metadata["retry_after_s"] = f"{error.retry_after_s:g}"
+    if error.backend:
+        metadata["backend"] = error.backend
+    details = [_packed(error_pb2.ErrorInfo(reason=form.reason, domain=DOMAIN, metadata=metadata), "ErrorInfo")]
+    if error.param:
+        violation = error_pb2.BadRequest.FieldViolation(field=error.param, description=error.message)
+        details.append(_packed(error_pb2.BadRequest(field_violations=[violation]), "BadRequest"))
+    return error_pb2.Error(code=form.grpc_code.value[0], message=error.message, details=details)
+
+
+def error_info(status: error_pb2.Error) -> error_pb2.ErrorInfo:
+    """The status's ErrorInfo, or an empty one."""
+    for detail in status.details:
+        if detail.type_url == _TYPE_PREFIX + "ErrorInfo":
+            return error_pb2.ErrorInfo.FromString(detail.value)
+    return error_pb2.ErrorInfo()
+
+
+def status_of(error: grpc.aio.AioRpcError) -> error_pb2.Error:
+    """What the server said of a failed RPC; where it sent no details (a dead server), one of our own making."""
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            try:
+                return error_pb2.Error.FromString(value)
+            except DecodeError:
+                break
+    return to_status(_undetailed(error.code(), error.details() or ""))
+
+
+def _undetailed(code: grpc.StatusCode, text: str) -> PointsmanError:
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return Unavailable("The controller can't be reached; try again shortly.", retry_after_s=1)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return errors.DeadlineExceeded("The deadline passed before there was an answer.")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return errors.Overloaded("The service is at its limit; try again shortly.", retry_after_s=1)
+    if code is grpc.StatusCode.CANCELLED:
+        return errors.Cancelled("The call was cancelled.")
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return errors.Unimplemented(text or "The server doesn't know this call.")
+    return InternalError()
+
+
+def openai_error(error: PointsmanError) -> tuple[int, bytes, dict[str, str]]:
+    """HTTP status, body and extra headers, in OpenAI's shape."""
+    return openai_error_of(to_status(error))
+
+
+def openai_error_of(status: error_pb2.Error) -> tuple[int, bytes, dict[str, str]]:
+    """The same for a status that came over the wire."""
+    info = error_info(status)
+    form = _form_named(info.reason)
+    body = {
+        "error": {
+            "message": status.message,
+            "type": form.openai_type,
+            "param": info.metadata.get("param"),
+            "code": (info.reason or form.reason).lower(),
+        }
+    }
+    http_status = int(info.metadata.get("http_status", form.http_status))
+    return http_status, json.dumps(body, ensure_ascii=False).encode(), _retry_headers(info.metadata)
+
+
+def _form_named(reason: str) -> WireForm:
+    return next((form for form in WIRE_FORMS.values() if form.reason == reason), _INTERNAL)
+
+
+def _retry_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    after = metadata.get("retry_after_s")
+    # Whole seconds, rounded up: the header has no fractions.
+    return {"retry-after": str(max(1, -int(-float(after) // 1)))} if after else {}

@@ -1,0 +1,62 @@
+"""The gRPC server that the gateway and the controller share: limits, keepalive, health, reflection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from pointsman.runtime.errors import Unavailable
+
+ENVELOPE_BYTES: Final = 1 << 20  # what a message may hold beside the body: headers, routing spec
+ROUTE_SERVICE: Final = "pointsman.v1.RouteService"
+
+
+def build_server(*, max_concurrent: int, max_body_bytes: int) -> grpc.aio.Server:
+    """A server that refuses call `max_concurrent` + 1 and longer messages with RESOURCE_EXHAUSTED.
+
+    Connections are closed gracefully after half an hour, so that clients look their targets up again and load spreads to new
+    replicas; pings are allowed every 10 s, which is more often than our clients send them.
+    """
+    return grpc.aio.server(
+        maximum_concurrent_rpcs=max_concurrent,
+        options=[
+            ("grpc.max_receive_message_length", max_body_bytes + ENVELOPE_BYTES),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_connection_age_ms", 30 * 60_000),
+            ("grpc.max_connection_age_grace_ms", 10 * 60_000),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            # Two processes on one port would share its requests unnoticed.
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+
+
+def bind(server: grpc.aio.Server, host: str, port: int) -> int:
+    """The port bound (a free one for 0). Raises `Unavailable` naming a port that is taken."""
+    try:
+        return server.add_insecure_port(f"{host}:{port}")
+    except RuntimeError:
+        raise Unavailable(f"{host}:{port} can't be bound: is another process using the port?") from None
+
+
+class Health:
+    """grpc.health.v1: `""` says the process lives and takes requests, RouteService that every strategy behind it is ready."""
+
+    def __init__(self, server: grpc.aio.Server, services: Iterable[str]) -> None:
+        self._servicer = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+
+    async def set(self, service: str, serving: bool) -> None:
+        """Tells watchers of `service`."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._servicer.set(service, status)
+
+    async def stop(self) -> None:
+        """NOT_SERVING everywhere and for good: the first step of a graceful stop."""
+        await self._servicer.enter_graceful_shutdown()

@@ -1,0 +1,243 @@
+"""The one settings schema. Each service reads its own part of the one YAML file; `settings_file.py` loads it.
+
+Everything has a default that is safe, so an empty file runs: two local LLMs, no key, loopback only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+StrategyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+OnFailure = Literal["strong", "weak", "error"]
+
+
+class Part(BaseModel):
+    """A part of the settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class LogSettings(Part):
+    """How a process logs. Prompts, completions and keys never reach a log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+    """auto: console on a terminal, JSON elsewhere."""
+
+
+class GatewaySettings(Part):
+    """The edge."""
+
+    host: str = "127.0.0.1"
+    rest_port: Port = 6060
+    grpc_port: Port = 50051
+    controllers: Annotated[list[str], Field(min_length=1)] = ["127.0.0.1:50052"]
+    """Addresses of the controllers, `host:port`; requests go round them in turn."""
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
+    """A longer request body is refused with 413."""
+    max_concurrent: Annotated[int, Field(ge=1)] = 2000
+    """Requests in progress at once, on each protocol; one more is refused with 429."""
+    default_timeout_s: Seconds = 600
+    """A request's deadline where the caller names none."""
+    drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
+    """How long running requests may go on after SIGTERM."""
+
+
+class ControllerSettings(Part):
+    """The decision."""
+
+    host: str = "127.0.0.1"
+    grpc_port: Port = 50052
+    metrics_port: Port = 50053
+    scorers: str = "127.0.0.1:9000"
+    """Address of Ray Serve's gRPC, `host:port`."""
+    scorer_timeout_s: Seconds = 2
+    """The most that scoring may take of a request's deadline."""
+    scorer_deadline_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """The largest share of a request's deadline that scoring may take."""
+    max_batch: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Prompts in one call to a scorer."""
+    max_waiting: Annotated[int, Field(ge=1)] = 1024
+    """Prompts that wait for a scorer; one more is overload."""
+    on_overload: Literal["refuse", "strong", "weak"] = "refuse"
+    """Where a scorer's queue is full: refuse with 429, or send to a tier unscored."""
+    probe_interval_s: Seconds = 1
+    """How often each strategy's readiness is asked."""
+    scored_window: Literal["last_user_message", "conversation"] = "last_user_message"
+    """What is scored: an agent's tool loop keeps its model with last_user_message."""
+    allow_backend_names: bool = False
+    """Whether `model` may name a backend instead of a router."""
+    max_concurrent: Annotated[int, Field(ge=1)] = 4000
+    default_timeout_s: Seconds = 600
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
+    max_response_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 << 20
+    """A longer answer that isn't a stream is a backend failure."""
+    drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
+
+
+class ScorersSettings(Part):
+    """Ray Serve, which hosts every strategy."""
+
+    grpc_port: Port = 9000
+    http_port: Port = 8000
+    """Serve's own HTTP proxy; nothing of ours uses it, but Serve starts it."""
+    haproxy: bool = True
+    """Serve behind HAProxy with its throughput flags; false is the stock Python proxy (4 times slower per call)."""
+    num_cpus: Annotated[int, Field(ge=1)] | None = None
+    """CPUs that Ray may give to replicas; null is the machine's."""
+    object_store_bytes: Annotated[int, Field(ge=80 << 20)] = 80 << 20
+
+
+class StrategySettings(Part):
+    """One strategy: its router's options, its scorer's scale and what happens when it can't answer."""
+
+    checkpoint: str | None = None
+    """A checkpoint directory; null is the one that ships."""
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    """What the strategy's router takes beside the checkpoint, such as random's `seed`."""
+    on_failure: OnFailure = "strong"
+    """The tier when scoring is late, fails or isn't ready; `error` refuses the request."""
+    max_batch: Annotated[int, Field(ge=1, le=4096)] = 64
+    max_queued: Annotated[int, Field(ge=1)] = 256
+    """Prompts waiting in one replica; one more is RESOURCE_EXHAUSTED."""
+    min_replicas: Annotated[int, Field(ge=0)] = 1
+    max_replicas: Annotated[int, Field(ge=1)] = 1
+    num_cpus: Annotated[float, Field(ge=0)] = 0.5
+    num_gpus: Annotated[float, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=1)] = 1
+    """Threads of one replica's model on the CPU."""
+
+    @model_validator(mode="after")
+    def _replicas_in_order(self) -> Self:
+        if self.max_replicas < max(1, self.min_replicas):
+            raise ValueError(f"max_replicas ({self.max_replicas}) is below min_replicas ({self.min_replicas})")
+        return self
+
+
+class Prices(Part):
+    """Money per million tokens."""
+
+    prompt_per_million: Annotated[float, Field(ge=0)]
+    completion_per_million: Annotated[float, Field(ge=0)]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
+
+
+class BackendSettings(Part):
+    """An OpenAI-compatible HTTP server."""
+
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+    """Up to and including `/v1`."""
+    model: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    """What the backend calls the model."""
+    key_env: str | None = None
+    """The environment variable that holds its API key."""
+    key_file: Path | None = None
+    """The file that holds its API key."""
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    """Sent with every request; a secret belongs in key_env or key_file."""
+    connect_timeout_s: Seconds = 5
+    first_byte_timeout_s: Seconds = 300
+    idle_timeout_s: Seconds = 120
+    """The longest pause between two pieces of a stream."""
+    max_connections: Annotated[int, Field(ge=1)] = 1000
+    prices: Prices | None = None
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.key_env and self.key_file:
+            raise ValueError("key_env and key_file exclude each other")
+        return self
+
+
+class PairSettings(Part):
+    """A strong and a weak backend, by their names under `backends`."""
+
+    strong: Name
+    weak: Name
+
+
+class PolicySettings(Part):
+    """A named routing spec, so that thresholds change without redeploying callers."""
+
+    strategies: Annotated[list[StrategyName], Field(min_length=1)]
+    pair: Name = "default"
+    threshold: Fraction | None = None
+    strong_share: Fraction | None = None
+    max_quality_loss: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if sum(t is not None for t in (self.threshold, self.strong_share, self.max_quality_loss)) != 1:
+            raise ValueError("exactly one of threshold, strong_share and max_quality_loss is needed")
+        return self
+
+
+class LocalLlmSettings(Part):
+    """The small LLMs that `pointsman up` starts where no backend is configured."""
+
+    strong_port: Port = 6071
+    weak_port: Port = 6072
+    context_tokens: Annotated[int, Field(ge=256)] = 4096
+    parallel: Annotated[int, Field(ge=1)] = 2
+    """Requests answered at once; the context is shared among them."""
+
+
+class Settings(Part):
+    """The whole file."""
+
+    log: LogSettings = LogSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    controller: ControllerSettings = ControllerSettings()
+    scorers: ScorersSettings = ScorersSettings()
+    strategies: Annotated[Mapping[StrategyName, StrategySettings], Field(min_length=1)] = Field(
+        default_factory=lambda: {"mf": StrategySettings(), "random": StrategySettings()}
+    )
+    backends: Mapping[Name, BackendSettings] = Field(default_factory=dict)
+    """Empty: `pointsman up` starts two local LLMs, `strong` and `weak`."""
+    pairs: Mapping[Name, PairSettings] = Field(default_factory=lambda: {"default": PairSettings(strong="strong", weak="weak")})
+    policies: Mapping[Name, PolicySettings] = Field(default_factory=dict)
+    local_llm: LocalLlmSettings = LocalLlmSettings()
+    records_dir: Path = Path("records")
+    """Where calibrations and certificates are."""
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        if self.backends:
+            for pair_name, pair in self.pairs.items():
+                for tier, backend in (("strong", pair.strong), ("weak", pair.weak)):
+                    _need(f"pairs.{pair_name}.{tier}", backend, self.backends, "backend")
+        for policy_name, policy in self.policies.items():
+            _need(f"policies.{policy_name}.pair", policy.pair, self.pairs, "pair")
+            for strategy in policy.strategies:
+                _need(f"policies.{policy_name}.strategies", strategy, self.strategies, "strategy")
+        return self
+
+    @property
+    def uses_local_llms(self) -> bool:
+        """No backend is configured, so `pointsman up` brings its own."""
+        return not self.backends
+
+
+def _need(where: str, name: str, known: Mapping[str, object], kind: str) -> None:
+    if name not in known:
+        raise ValueError(f"{where}: no {kind} is named {name!r}; there are: {', '.join(sorted(known))}")
+
+
+def with_local_llms(settings: Settings) -> Settings:
+    """The settings with the two local LLMs as backends, where no backend is configured."""
+    if not settings.uses_local_llms:
+        return settings
+    local = settings.local_llm
+    backends = {
+        tier: BackendSettings(base_url=f"http://127.0.0.1:{port}/v1", model=f"smollm2-135m-instruct-{tier}")
+        for tier, port in (("strong", local.strong_port), ("weak", local.weak_port))
+    }
+    return settings.model_copy(update={"backends": backends})

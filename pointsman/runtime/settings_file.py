@@ -1,0 +1,109 @@
+"""Loads the settings: one YAML file, then the environment over it. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from pointsman.runtime.settings import Settings
+
+ENV_PREFIX = "POINTSMAN_"
+"""`POINTSMAN_GATEWAY__REST_PORT=7070` sets gateway.rest_port."""
+SETTINGS_ENV = "POINTSMAN_SETTINGS"
+
+
+class SettingsError(Exception):
+    """The settings can't be used; the message names the file, the key and what would be right."""
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings of `path`, else of the file that POINTSMAN_SETTINGS names, else the defaults. Raises `SettingsError`."""
+    if path is None and (named := os.environ.get(SETTINGS_ENV)):
+        path = Path(named)
+    source = str(path) if path else "environment"
+    values = _merge(_read(path) if path else {}, _environment())
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(source, e["loc"], e) for e in error.errors())) from None
+
+
+def read_secret(key_env: str | None, key_file: Path | None) -> str | None:
+    """A backend's API key, read now so that a changed file counts. Raises `SettingsError` naming what is missing."""
+    if key_env:
+        if not (key := os.environ.get(key_env, "").strip()):
+            raise SettingsError(f"the environment variable {key_env}, which a backend's key_env names, is empty or not set")
+        return key
+    if key_file:
+        try:
+            return key_file.read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"the key file {key_file} can't be read: {error.strerror}") from None
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not UTF-8") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: the top level must be keys and values, not {type(values).__name__}")
+    return values
+
+
+class _Environment(BaseSettings, Settings):
+    """The schema as pydantic-settings wants it; never built, only read for its fields."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid")
+
+
+def _environment() -> dict[str, Any]:
+    # pydantic-settings reads the nested names; validation is left to the schema, so that a wrong value is named the same way.
+    return dict(EnvSettingsSource(_Environment)())
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _sentence(source: str, loc: tuple[int | str, ...], error: Any) -> str:
+    key = ".".join(str(part) for part in loc) or "settings"
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(loc[:-1])
+        near = difflib.get_close_matches(str(loc[-1]), known, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return f"{source}: {key}: unknown key; {advice}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{source}: {key}: {message}"
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    annotation: Any = Settings
+    for part in loc:
+        annotation = _without_none(annotation.model_fields[part].annotation) if _is_model(annotation) else get_args(annotation)[-1]
+    return sorted(annotation.model_fields) if _is_model(annotation) else []
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _without_none(annotation: Any) -> Any:
+    return next((a for a in get_args(annotation) if _is_model(a) and type(None) in get_args(annotation)), annotation)

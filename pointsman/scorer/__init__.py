@@ -1,0 +1,1 @@
+"""The internal pointsman.scorer contract."""

@@ -1,0 +1,1 @@
+"""The opinion: one Ray Serve application per strategy."""
