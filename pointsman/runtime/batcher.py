@@ -21,12 +21,13 @@ class Batcher(Generic[Item, Result]):
     """Gathers items into calls of `run`, which takes them in order and returns as many results in the same order.
 
     `max_batch` items go in one call, at most `slots` calls are in flight, at most `max_waiting` items wait: one more is
-    `Overloaded`. An error of `run` reaches every item of its batch and no other. A cancelled caller leaves the queue, or, once
+    `Overloaded`. An error that `run` raises reaches every item of its batch and no other; one among its results reaches that
+    item alone. A cancelled caller leaves the queue, or, once
     its batch runs, only stops listening.
     """
 
     def __init__(
-        self, run: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, max_batch: int, max_waiting: int, slots: int = 1
+        self, run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], *, max_batch: int, max_waiting: int, slots: int = 1
     ) -> None:
         self._run = run
         self._max_batch = max_batch
@@ -94,7 +95,11 @@ class Batcher(Generic[Item, Result]):
                     future.set_exception(error)
             return
         for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
                 future.set_result(result)
 
     def _batch_done(self, task: asyncio.Task[None]) -> None:

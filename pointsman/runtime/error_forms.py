@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 import grpc
 from google.protobuf import any_pb2
@@ -26,7 +27,7 @@ def _packed(detail: Message, google_name: str) -> any_pb2.Any:
 def to_status(error: PointsmanError, request_id: str = "") -> error_pb2.Error:
     """The error with its details; its bytes are those of a google.rpc.Status."""
     form = wire_form(error)
-    metadata = {"http_status": str(form.http_status)}
+    metadata = {"http_status": str(error.http_status or form.http_status)}
     if request_id:
         metadata["request_id"] = request_id
     if error.param:
@@ -50,20 +51,26 @@ def error_info(status: error_pb2.Error) -> error_pb2.ErrorInfo:
     return error_pb2.ErrorInfo()
 
 
-def status_of(error: grpc.aio.AioRpcError) -> error_pb2.Error:
-    """What the server said of a failed RPC; where it sent no details (a dead server), one of our own making."""
-    for key, value in error.trailing_metadata() or ():
+def status_of(error: grpc.RpcError, server: str = "The controller") -> error_pb2.Error:
+    """What the server said of a failed RPC, sync or not; where it sent no details (a dead `server`), one of our own making."""
+    return detailed_status(error) or to_status(_undetailed(error.code(), error.details() or "", server))
+
+
+def detailed_status(error: grpc.RpcError) -> error_pb2.Error | None:
+    """What the server said of a failed RPC; None where it sent no details."""
+    trailing = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
+    for key, value in trailing:
         if key == DETAILS_KEY and isinstance(value, bytes):
             try:
                 return error_pb2.Error.FromString(value)
             except DecodeError:
                 break
-    return to_status(_undetailed(error.code(), error.details() or ""))
+    return None
 
 
-def _undetailed(code: grpc.StatusCode, text: str) -> PointsmanError:
+def _undetailed(code: grpc.StatusCode, text: str, server: str) -> PointsmanError:
     if code is grpc.StatusCode.UNAVAILABLE:
-        return Unavailable("The controller can't be reached; try again shortly.", retry_after_s=1)
+        return Unavailable(f"{server} can't be reached; try again shortly.", retry_after_s=1)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded("The deadline passed before there was an answer.")
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:

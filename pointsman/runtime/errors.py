@@ -19,6 +19,7 @@
     ├── Cancelled
     ├── InternalError                anything undeclared, as one fixed sentence
     └── BackendError
+        ├── BackendRejected          the backend found fault with the request: 400, 404, 413, 422 pass through unchanged
         ├── BackendAuth              the backend refused our key
         ├── BackendRateLimited
         ├── BackendUnreachable       before its first byte
@@ -43,15 +44,25 @@ DOMAIN: Final = "pointsman"
 class PointsmanError(Exception):
     """An error that reaches the caller in its own words; they hold no prompt and no key.
 
-    `param` is the path of the request's field at fault, `retry_after_s` says when to come back, in seconds.
+    `param` is the path of the request's field at fault, `retry_after_s` says when to come back, in seconds, `http_status`
+    replaces the class's own.
     """
 
-    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None, backend: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        backend: str | None = None,
+        http_status: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.retry_after_s = retry_after_s
         self.backend = backend
+        self.http_status = http_status
 
 
 class InvalidRequest(PointsmanError): ...
@@ -112,6 +123,9 @@ class InternalError(PointsmanError):
 class BackendError(PointsmanError): ...
 
 
+class BackendRejected(BackendError): ...
+
+
 class BackendAuth(BackendError): ...
 
 
@@ -161,6 +175,7 @@ WIRE_FORMS: Final[Mapping[type[PointsmanError], WireForm]] = {
     Cancelled: WireForm("CANCELLED", _C.CANCELLED, 499, _BAD),
     InternalError: WireForm("INTERNAL", _C.INTERNAL, 500, _SERVER),
     BackendError: WireForm("BACKEND_FAILED", _C.UNAVAILABLE, 502, _SERVER),
+    BackendRejected: WireForm("BACKEND_REJECTED", _C.INVALID_ARGUMENT, 400, _BAD),
     # INTERNAL, not UNAVAILABLE: trying again doesn't mend a key.
     BackendAuth: WireForm("BACKEND_AUTH", _C.INTERNAL, 502, _SERVER),
     BackendRateLimited: WireForm("BACKEND_RATE_LIMITED", _C.RESOURCE_EXHAUSTED, 429, "rate_limit_error"),

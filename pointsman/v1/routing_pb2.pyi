@@ -125,12 +125,12 @@ class RoutingSpec(_message.Message):
     model: _builtins.str
     """RouteLLM's model string, which says the same as the fields below: `router-mf-0.1`, `router-mf-30pct`,
     `router-mf+bert-0.3`, `router:support-bot`, or a backend's name where the settings allow it.
-    Exclusive with strategies, policy and target.
+    Exclusive with strategies and policy; a target below wins over its threshold.
     """
     pair: _builtins.str
     """The pair's name; empty is the policy's pair, else `default`."""
     policy: _builtins.str
-    """A named routing spec of the settings. Exclusive with strategies and target."""
+    """A named routing spec of the settings. Exclusive with strategies; a target below wins over its own."""
     threshold: _builtins.float
     """0 to 1: strong iff strong_win_rate >= threshold."""
     strong_share: _builtins.float

@@ -1,0 +1,11 @@
+"""`python -m controller [--settings FILE]`."""
+
+from __future__ import annotations
+
+import sys
+
+from controller.app import run
+from pointsman.runtime.process import main
+
+if __name__ == "__main__":
+    sys.exit(main("controller", run))

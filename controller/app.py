@@ -1,0 +1,106 @@
+"""The controller's composition root: everything that lives as long as the process is built, started and stopped here."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
+
+from controller.admin import AdminService
+from controller.backends import Backends
+from controller.controller import Controller
+from controller.decider import Decider
+from controller.ledger import Ledger
+from controller.scorers import ScorerClient
+from controller.service import RouteService
+from pointsman.runtime.errors import Unavailable
+from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
+from pointsman.runtime.lifecycle import until_stopped
+from pointsman.runtime.settings import Settings
+from pointsman.runtime.settings_file import read_secret
+from pointsman.v1 import admin_service_pb2_grpc, route_service_pb2_grpc
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where a started controller listens."""
+
+    address: str
+
+
+async def run(settings: Settings) -> None:
+    """Runs until SIGTERM or SIGINT, then drains."""
+    registry = CollectorRegistry()
+    with _metrics(settings, registry):
+        async with running(settings, registry) as controller:
+            log.info("controller ready", grpc=controller.address, metrics=f"{settings.controller.host}:{settings.controller.metrics_port}")
+            # What lives as long as the process is never garbage: collections needn't look at it.
+            gc.freeze()
+            signal = await until_stopped()
+            log.info("stopping", signal=signal, drain_s=settings.controller.drain_s)
+
+
+@asynccontextmanager
+async def running(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Running]:
+    """A controller that serves; leaving drains it. Raises `SettingsError` for a missing key, `Unavailable` for a taken port."""
+    own = settings.controller
+    for backend in settings.backends.values():
+        read_secret(backend.key_env, backend.key_file)
+    async with AsyncExitStack() as stack:
+        ledger = Ledger(registry)
+        backends = await stack.enter_async_context(Backends(settings.backends))
+        scorers = ScorerClient(list(settings.strategies), own)
+        stack.push_async_callback(scorers.close)
+        controller = Controller(settings, Decider(settings, scorers), backends, ledger)
+
+        server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers), server)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(), server)
+        health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])
+        port = bind(server, own.host, own.grpc_port)
+
+        scorers.start()
+        await server.start()
+        await health.set("", True)
+        watch = asyncio.create_task(_watch_readiness(scorers, health, ledger, own.probe_interval_s), name="readiness")
+        try:
+            yield Running(f"{own.host}:{port}")
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+            await health.stop()
+            await server.stop(own.drain_s)
+
+
+async def _watch_readiness(scorers: ScorerClient, health: Health, ledger: Ledger, interval_s: float) -> None:
+    """RouteService is SERVING while every configured strategy is ready."""
+    while True:
+        for name, state in scorers.states.items():
+            ledger.strategy_ready(name, state.ready)
+        await health.set(ROUTE_SERVICE, all(state.ready for state in scorers.states.values()))
+        await asyncio.sleep(interval_s)
+
+
+@contextmanager
+def _metrics(settings: Settings, registry: CollectorRegistry) -> Iterator[None]:
+    own = settings.controller
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    try:
+        server, thread = start_http_server(own.metrics_port, own.host, registry)
+    except OSError:
+        raise Unavailable(f"{own.host}:{own.metrics_port} can't be bound for metrics: is another process using the port?") from None
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,76 @@
+"""One routed request that a backend answers: its answer as it passes, and its receipt as it grows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import orjson
+
+from controller.backends import Answer
+from controller.usage import UsageWatch, cost_of, usage_of
+from pointsman.runtime.errors import BackendFailed, PointsmanError, wire_form
+from pointsman.runtime.settings import BackendSettings
+from pointsman.v1 import routing_pb2
+
+
+class Exchange:
+    """The answer is read once: as `pieces` where it is a stream, else `whole`. The receipt is complete after that."""
+
+    def __init__(
+        self, receipt: routing_pb2.Receipt, answer: Answer, *, strong: str, backends: Mapping[str, BackendSettings], begun: float
+    ) -> None:
+        self.receipt = receipt
+        self.answer = answer
+        self._strong = strong
+        self._backends = backends
+        self._begun = begun
+
+    @property
+    def decision(self) -> routing_pb2.Decision:
+        """What was decided."""
+        return self.receipt.decision
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The stream's bytes as they come. Raises a `BackendError` where it is cut."""
+        watch = UsageWatch()
+        try:
+            async for piece in self.answer.pieces:
+                watch.feed(piece)
+                yield piece
+        finally:
+            self._finish(watch.usage)
+
+    async def whole(self, max_bytes: int) -> bytes:
+        """All bytes of an answer that isn't a stream. Raises `BackendFailed` where it is too long or not what it should be."""
+        name, parts, length = self.answer.backend, list[bytes](), 0
+        async for piece in self.answer.pieces:
+            parts.append(piece)
+            length += len(piece)
+            if length > max_bytes:
+                raise BackendFailed(f"The backend {name} answered with more than {max_bytes} bytes.", backend=name)
+        body = b"".join(parts)
+        self._finish(usage_of(self._checked(body)))
+        return body
+
+    def fail(self, error: PointsmanError) -> None:
+        """The stream began and was cut."""
+        self.receipt.error = wire_form(error).reason
+
+    def _checked(self, body: bytes) -> object:
+        """The answer's JSON; only a success must be JSON, since a refusal passes through unchanged."""
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            if not 200 <= self.answer.status < 300:
+                return None
+        name = self.answer.backend
+        raise BackendFailed(f"The backend {name} answered {self.answer.status} with something that isn't JSON.", backend=name)
+
+    def _finish(self, usage: routing_pb2.Usage | None) -> None:
+        self.receipt.timings.total_s = asyncio.get_running_loop().time() - self._begun
+        if usage is None:
+            return
+        self.receipt.usage.CopyFrom(usage)
+        if cost := cost_of(usage, self.answer.backend, self._strong, self._backends):
+            self.receipt.cost.CopyFrom(cost)

@@ -1,0 +1,80 @@
+"""Accounts for finished requests: metrics and one log line each, both free of prompts."""
+
+from __future__ import annotations
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from pointsman.runtime.decision_headers import reason_name, tier_name
+from pointsman.v1 import routing_pb2
+
+log = structlog.get_logger()
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class Ledger:
+    """The controller's metrics. Labels take their values from the settings and the contracts, so they are bounded."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        decided = ["pair", "strategy", "tier", "reason"]
+        self._requests = Counter("pointsman_requests", "Finished requests.", [*decided, "error"], registry=registry)
+        self._refused = Counter("pointsman_refused", "Requests that ended before a decision.", ["error"], registry=registry)
+        self._scoring = Histogram("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], buckets=_SECONDS, registry=registry)
+        self._first_byte = Histogram(
+            "pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", ["backend"], buckets=_SECONDS, registry=registry
+        )
+        self._tokens = Counter("pointsman_tokens", "Tokens as backends count them.", ["backend", "tier", "kind"], registry=registry)
+        self._cost = Counter("pointsman_cost", "Money spent.", ["backend", "tier", "currency"], registry=registry)
+        self._always_strong = Counter(
+            "pointsman_cost_always_strong", "Money had all gone to strong.", ["pair", "currency"], registry=registry
+        )
+        self._in_progress = Gauge("pointsman_requests_in_progress", "Requests begun and not finished.", registry=registry)
+        self._ready = Gauge("pointsman_strategy_ready", "1 when the strategy has a replica that answers.", ["strategy"], registry=registry)
+
+    def begin(self) -> None:
+        """A request has come."""
+        self._in_progress.inc()
+
+    def strategy_ready(self, strategy: str, ready: bool) -> None:
+        """What the last probe saw."""
+        self._ready.labels(strategy).set(ready)
+
+    def finish(self, receipt: routing_pb2.Receipt) -> None:
+        """A request has ended, with or without an answer."""
+        self._in_progress.dec()
+        decision = receipt.decision
+        if decision.tier == routing_pb2.TIER_UNSPECIFIED:
+            self._refused.labels(receipt.error).inc()
+            log.info("refused", request_id=receipt.request_id, error=receipt.error, total_s=round(receipt.timings.total_s, 4))
+            return
+        tier, reason = tier_name(decision.tier), reason_name(decision.reason)
+        self._requests.labels(decision.pair, decision.strategy, tier, reason, receipt.error).inc()
+        if receipt.opinions:
+            self._scoring.labels(decision.strategy).observe(receipt.timings.scoring_s)
+        if receipt.timings.first_byte_s:
+            self._first_byte.labels(decision.backend).observe(receipt.timings.first_byte_s)
+        self._account(receipt, tier)
+        log.info(
+            "routed",
+            request_id=receipt.request_id,
+            pair=decision.pair,
+            strategy=decision.strategy,
+            strong_win_rate=decision.strong_win_rate if decision.HasField("strong_win_rate") else None,
+            threshold=decision.threshold if decision.HasField("threshold") else None,
+            tier=tier,
+            reason=reason,
+            backend=decision.backend,
+            error=receipt.error or None,
+            scoring_s=round(receipt.timings.scoring_s, 4),
+            first_byte_s=round(receipt.timings.first_byte_s, 4),
+            total_s=round(receipt.timings.total_s, 4),
+        )
+
+    def _account(self, receipt: routing_pb2.Receipt, tier: str) -> None:
+        backend = receipt.decision.backend
+        if receipt.HasField("usage"):
+            self._tokens.labels(backend, tier, "prompt").inc(receipt.usage.prompt_tokens)
+            self._tokens.labels(backend, tier, "completion").inc(receipt.usage.completion_tokens)
+        if receipt.HasField("cost"):
+            self._cost.labels(backend, tier, receipt.cost.currency).inc(receipt.cost.amount)
+            self._always_strong.labels(receipt.decision.pair, receipt.cost.currency).inc(receipt.cost.always_strong)

@@ -1,0 +1,132 @@
+"""From a routing spec to a plan: every name looked up, every conflict refused, before anything is asked or called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pointsman.runtime.errors import (
+    InvalidRoutingSpec,
+    NotCalibrated,
+    Unimplemented,
+    UnknownPair,
+    UnknownPolicy,
+    UnknownStrategy,
+)
+from pointsman.runtime.model_string import is_router, parse_model_string
+from pointsman.runtime.settings import PairSettings, Settings
+from pointsman.v1 import routing_pb2
+
+MAX_SESSION_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with a request.
+
+    Either a strategy scores and the threshold decides, or the tier is pinned, or a backend is named (and is then the pair's only
+    one, as strong).
+    """
+
+    pair: str
+    backends: PairSettings
+    strategy: str = ""
+    threshold: float | None = None
+    pinned: routing_pb2.Tier.ValueType = routing_pb2.TIER_UNSPECIFIED
+    pinned_because: routing_pb2.Reason.ValueType = routing_pb2.REASON_UNSPECIFIED
+    session: str = ""
+
+    def backend(self, tier: routing_pb2.Tier.ValueType) -> str:
+        """The name of the tier's backend."""
+        return self.backends.strong if tier == routing_pb2.TIER_STRONG else self.backends.weak
+
+
+def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str = "") -> Plan:
+    """The plan of a spec; `session` counts where the spec names none. Raises what is wrong with the spec, by name."""
+    session = spec.session or session
+    if len(session.encode()) > MAX_SESSION_BYTES:
+        raise InvalidRoutingSpec(f"The session is longer than {MAX_SESSION_BYTES} bytes.", param="session")
+    if spec.model and not is_router(spec.model) and (backend := _named_backend(spec.model, settings)):
+        only = PairSettings(strong=backend, weak=backend)
+        return Plan("", only, pinned=routing_pb2.TIER_STRONG, pinned_because=routing_pb2.REASON_BACKEND_NAMED)
+    spec = _expanded(spec, settings)
+    pair = spec.pair or "default"
+    if pair not in settings.pairs:
+        raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {_names(settings.pairs)}.", param="pair")
+    strategy = _strategy(spec, settings)
+    if spec.tier != routing_pb2.TIER_UNSPECIFIED:
+        if spec.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
+            raise InvalidRoutingSpec("The tier must be TIER_STRONG or TIER_WEAK.", param="routing.tier")
+        because = routing_pb2.REASON_PINNED_BY_CALLER
+        return Plan(pair, settings.pairs[pair], strategy, pinned=spec.tier, pinned_because=because, session=session)
+    if not strategy:
+        raise InvalidRoutingSpec(
+            "The routing spec names no strategy, policy or tier; a model string such as router-mf-0.1 does.", param="routing"
+        )
+    return Plan(pair, settings.pairs[pair], strategy, _threshold(spec, strategy), session=session)
+
+
+def _named_backend(model: str, settings: Settings) -> str | None:
+    """A backend that may be called by name, by our name for it or the backend's own."""
+    if not settings.controller.allow_backend_names:
+        return None
+    return next((name for name, backend in settings.backends.items() if model in (name, backend.model)), None)
+
+
+def _expanded(spec: routing_pb2.RoutingSpec, settings: Settings) -> routing_pb2.RoutingSpec:
+    """The spec with its model string and its policy written out; what it says itself wins over both."""
+    if spec.model and (spec.strategies or spec.policy):
+        raise InvalidRoutingSpec("A model string excludes strategies and policy.", param="routing.model")
+    if spec.model:
+        spec = _over(spec, parse_model_string(spec.model))
+    if spec.policy and spec.strategies:
+        raise InvalidRoutingSpec("A policy excludes strategies.", param="routing.policy")
+    policy = spec.policy or ("default" if not spec.strategies and "default" in settings.policies else "")
+    if not policy:
+        return spec
+    if policy not in settings.policies:
+        known = _names(settings.policies) or "none"
+        raise UnknownPolicy(f"No policy is named {policy[:64]!r}; there are: {known}.", param="policy")
+    chosen = settings.policies[policy]
+    below = routing_pb2.RoutingSpec(strategies=chosen.strategies, pair=chosen.pair)
+    for target in ("threshold", "strong_share", "max_quality_loss"):
+        if (value := getattr(chosen, target)) is not None:
+            setattr(below, target, value)
+    return _over(spec, below)
+
+
+def _over(spec: routing_pb2.RoutingSpec, below: routing_pb2.RoutingSpec) -> routing_pb2.RoutingSpec:
+    merged = routing_pb2.RoutingSpec()
+    merged.CopyFrom(below)
+    merged.MergeFrom(spec)  # a set target replaces the one below, since they are one oneof
+    merged.ClearField("model")
+    return merged
+
+
+def _strategy(spec: routing_pb2.RoutingSpec, settings: Settings) -> str:
+    for name in spec.strategies:
+        if name not in settings.strategies:
+            raise UnknownStrategy(f"No strategy is named {name[:64]!r}; there are: {_names(settings.strategies)}.", param="model")
+    if len(spec.strategies) > 1:
+        raise Unimplemented("Several strategies in one request need calibrated ranks, which this release doesn't have; name one.")
+    return spec.strategies[0] if spec.strategies else ""
+
+
+def _threshold(spec: routing_pb2.RoutingSpec, strategy: str) -> float:
+    match spec.WhichOneof("target"):
+        case "threshold":
+            if math.isnan(spec.threshold) or not 0 <= spec.threshold <= 1:
+                raise InvalidRoutingSpec("The threshold must be 0 to 1.", param="routing.threshold")
+            return spec.threshold
+        case "strong_share" | "max_quality_loss" as target:
+            raise NotCalibrated(
+                f"The checkpoint of {strategy} has no calibration record, so {target} can't be turned into a threshold; "
+                f"name a threshold, such as router-{strategy}-0.5.",
+                param=target,
+            )
+    raise InvalidRoutingSpec("The routing spec has no target; it needs a threshold, such as router-mf-0.1 says.", param="routing.threshold")
+
+
+def _names(known: Iterable[str]) -> str:
+    return ", ".join(sorted(known))

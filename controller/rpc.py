@@ -1,0 +1,77 @@
+"""What every RPC of the controller shares: its request id, its deadline, and errors turned into gRPC's own form."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import grpc
+import structlog
+
+from controller.deadline import Deadline
+from pointsman.runtime.decision_headers import REQUEST_ID, decision_headers
+from pointsman.runtime.error_forms import DETAILS_KEY, to_status
+from pointsman.runtime.errors import InternalError, PointsmanError, wire_form
+from pointsman.v1 import routing_pb2
+
+log = structlog.get_logger()
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def request_id_of(context: Context) -> str:
+    """The gateway's request id, else one of our own."""
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID and isinstance(value, str) and 0 < len(value) <= 128:
+            return value
+    return uuid.uuid4().hex
+
+
+def deadline_of(context: Context, default_s: float) -> Deadline:
+    """The caller's deadline, else the settings'."""
+    remaining = context.time_remaining()
+    return Deadline.after(default_s if remaining is None else min(remaining, 86_400.0))
+
+
+async def send_decision(context: Context, decision: routing_pb2.Decision, request_id: str) -> None:
+    """The decision as initial metadata; before the first message."""
+    await context.send_initial_metadata(decision_headers(decision, request_id))
+
+
+def answers_errors(
+    handler: Callable[[Any, Request, Context, str], Awaitable[Response]],
+) -> Callable[[Any, Request, Any], Awaitable[Response]]:
+    """A handler that takes its request id too, and whose errors the caller can read.
+
+    A declared error ends the RPC in its own words, any other in one fixed sentence; both with details and the request id.
+    """
+
+    async def wrapped(self: Any, request: Request, context: Any) -> Response:
+        request_id = request_id_of(context)
+        try:
+            return await handler(self, request, context, request_id)
+        except PointsmanError as error:
+            await _abort(context, error, request_id)
+        except Exception:  # noqa: BLE001 (the last line of defence: whatever it is, the caller gets a typed error)
+            # The type and the stack say what failed; the message may quote the request, so it isn't logged.
+            log.error("undeclared error", request_id=request_id, where=_where())
+            await _abort(context, InternalError(), request_id)
+        raise AssertionError("abort always raises")
+
+    return wrapped
+
+
+async def _abort(context: Context, error: PointsmanError, request_id: str) -> None:
+    status = to_status(error, request_id)
+    trailing = ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID, request_id))
+    await context.abort(wire_form(error).grpc_code, error.message, trailing)
+
+
+def _where() -> list[str]:
+    kind, _, stack = sys.exc_info()
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(stack)]
+    return [kind.__name__ if kind else "", *frames]

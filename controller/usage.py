@@ -1,0 +1,68 @@
+"""Tokens and money: read from the backend's answer as it passes, priced by the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from pointsman.runtime.settings import BackendSettings
+from pointsman.v1 import routing_pb2
+
+_LONGEST_LINE = 1 << 20  # bytes kept of a line that hasn't ended
+
+
+class UsageWatch:
+    """Looks at a stream's pieces as they pass, and remembers the last `usage` that an event had. Changes nothing."""
+
+    def __init__(self) -> None:
+        self._unfinished = b""
+        self.usage: routing_pb2.Usage | None = None
+
+    def feed(self, piece: bytes) -> None:
+        """One piece, cut anywhere."""
+        seen = self._unfinished + piece if self._unfinished else piece
+        complete, _, self._unfinished = seen.rpartition(b"\n")
+        if len(self._unfinished) > _LONGEST_LINE:
+            self._unfinished = b""
+        if b'"usage"' not in complete:
+            return
+        for line in complete.splitlines():
+            if line.startswith(b"data:") and b'"usage"' in line:
+                self.usage = usage_of(_loads(line[5:])) or self.usage
+
+
+def usage_of(answer: Any) -> routing_pb2.Usage | None:
+    """The tokens that an answer, or an event, says it took."""
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    if not isinstance(usage, dict):
+        return None
+    return routing_pb2.Usage(prompt_tokens=_count(usage.get("prompt_tokens")), completion_tokens=_count(usage.get("completion_tokens")))
+
+
+def cost_of(usage: routing_pb2.Usage, backend: str, strong: str, backends: Mapping[str, BackendSettings]) -> routing_pb2.Cost | None:
+    """What the tokens cost at `backend`, and what they would have at `strong`; None where a price is missing or currencies differ."""
+    here, there = backends[backend].prices, backends[strong].prices
+    if here is None or there is None or here.currency != there.currency:
+        return None
+
+    def money(prompt_price: float, completion_price: float) -> float:
+        return (usage.prompt_tokens * prompt_price + usage.completion_tokens * completion_price) / 1e6
+
+    return routing_pb2.Cost(
+        amount=money(here.prompt_per_million, here.completion_per_million),
+        always_strong=money(there.prompt_per_million, there.completion_per_million),
+        currency=here.currency,
+    )
+
+
+def _loads(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and 0 <= value < 1 << 53 else 0

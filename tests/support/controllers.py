@@ -1,0 +1,47 @@
+"""A real controller on free ports, ready to be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from controller.app import running
+from pointsman.runtime.settings import BackendSettings, ControllerSettings, Settings
+from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
+
+
+@dataclass(frozen=True)
+class RunningController:
+    """A controller, its metrics and a stub to it."""
+
+    address: str
+    registry: CollectorRegistry
+    stub: route_service_pb2_grpc.RouteServiceAsyncStub
+
+
+@asynccontextmanager
+async def running_controller(
+    backends: Mapping[str, BackendSettings], scorers: str, *, ready: bool = True, own: Mapping[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[RunningController]:
+    """`own` goes into the controller's part of the settings; `ready` waits for every strategy."""
+    part = ControllerSettings(grpc_port=0, metrics_port=0, scorers=scorers, drain_s=1, probe_interval_s=0.1, **(own or {}))
+    registry = CollectorRegistry()
+    async with (
+        running(Settings(controller=part, backends=backends, **settings), registry) as controller,
+        grpc.aio.insecure_channel(controller.address) as channel,
+    ):
+        stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)
+        while ready and not await _all_ready(stub):
+            await asyncio.sleep(0.02)
+        yield RunningController(controller.address, registry, stub)
+
+
+async def _all_ready(stub: Any) -> bool:
+    listed = await stub.ListStrategies(route_service_pb2.ListStrategiesRequest())
+    return all(strategy.ready for strategy in listed.strategies)

@@ -1,0 +1,59 @@
+"""Scorers that do as they are told, over real gRPC: fixed rates, delays, errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from pointsman.scorer.v1 import scorer_service_pb2, scorer_service_pb2_grpc
+
+Rate = Callable[[scorer_service_pb2.Prompt], float]
+
+
+@dataclass
+class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
+    """One server for several applications, as Ray Serve's proxy is."""
+
+    rates: dict[str, Rate]
+    delay_s: float = 0.0
+    fail_with: grpc.StatusCode | None = None
+    batches: list[list[str]] = field(default_factory=list)
+    address: str = ""
+
+    async def Score(self, request: scorer_service_pb2.ScoreRequest, context: Any) -> scorer_service_pb2.ScoreResponse:
+        rate = self.rates[await self._application(context)]
+        self.batches.append([prompt.text for prompt in request.prompts])
+        await asyncio.sleep(self.delay_s)
+        if self.fail_with:
+            await context.abort(self.fail_with, "as scripted")
+        results = [scorer_service_pb2.ScoreResult(strong_win_rate=rate(prompt)) for prompt in request.prompts]
+        return scorer_service_pb2.ScoreResponse(results=results, checkpoint="scripted@sha256:0")
+
+    async def Describe(self, request: scorer_service_pb2.DescribeRequest, context: Any) -> scorer_service_pb2.DescribeResponse:
+        name = await self._application(context)
+        return scorer_service_pb2.DescribeResponse(strategy=name, checkpoint="scripted@sha256:0", version="test")
+
+    async def _application(self, context: Any) -> str:
+        name = str(dict(context.invocation_metadata()).get("application"))
+        if name not in self.rates:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no application {name}")
+        return name
+
+
+@asynccontextmanager
+async def scripted_scorers(rates: dict[str, Rate], port: int = 0) -> AsyncIterator[ScriptedScorers]:
+    """A server on a free port."""
+    scorers = ScriptedScorers(rates)
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    scorer_service_pb2_grpc.add_ScorerServiceServicer_to_server(scorers, server)
+    scorers.address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
+    await server.start()
+    try:
+        yield scorers
+    finally:
+        await server.stop(None)
