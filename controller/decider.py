@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from controller.deadline import Deadline
 from controller.plan import Plan
+from controller.scored_text import clipped
 from controller.scorers import Scorers, ScoringError
 from pointsman.runtime.decide import is_strong
 from pointsman.runtime.decision_headers import reason_name
@@ -56,12 +57,14 @@ class Decider:
         controller = self._settings.controller
         budget = deadline.share(controller.scorer_deadline_share, controller.scorer_timeout_s)
         opinion = routing_pb2.Opinion(strategy=strategy)
+        text, was_clipped = clipped(text, controller.max_scored_chars)
         try:
             score = await self._scorers.score(strategy, text, session, budget)
         except ScoringError as error:
             opinion.failure = error.reason
         else:
-            opinion.strong_win_rate, opinion.checkpoint, opinion.truncated = score.strong_win_rate, score.checkpoint, score.truncated
+            opinion.strong_win_rate, opinion.checkpoint = score.strong_win_rate, score.checkpoint
+            opinion.truncated = score.truncated or was_clipped
         return opinion, clock() - started
 
     def _without_score(self, strategy: str, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Tier.ValueType:

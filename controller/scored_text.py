@@ -29,6 +29,14 @@ def scored_text(messages: Sequence[Any], window: Window = "last_user_message") -
     return _text(*last) if last else ""
 
 
+def clipped(text: str, max_chars: int) -> tuple[str, bool]:
+    """Head (three quarters) and tail of a text longer than `max_chars` characters, and whether it was."""
+    if len(text) <= max_chars:
+        return text, False
+    head = max_chars * 3 // 4
+    return text[:head] + text[len(text) - (max_chars - head) :], True
+
+
 def _text(index: int, message: dict[str, Any]) -> str:
     where = f"messages[{index}].content"
     content = message.get("content")

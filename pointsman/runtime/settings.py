@@ -73,6 +73,9 @@ class ControllerSettings(Part):
     """How often each strategy's readiness is asked."""
     scored_window: Literal["last_user_message", "conversation"] = "last_user_message"
     """What is scored: an agent's tool loop keeps its model with last_user_message."""
+    max_scored_chars: Annotated[int, Field(ge=256, le=1 << 20)] = 16_000
+    """Of a longer text the head (three quarters) and the tail go to the scorer: no model's window is longer, and a full batch
+    stays below gRPC's usual 4 MiB."""
     allow_backend_names: bool = False
     """Whether `model` may name a backend instead of a router."""
     max_concurrent: Annotated[int, Field(ge=1)] = 4000
