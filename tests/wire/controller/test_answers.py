@@ -198,7 +198,7 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_and_a_receipt(
 async def test_a_caller_who_goes_away_mid_stream_hangs_up_on_the_backend(controller: RunningController, weak: ScriptedBackend) -> None:
     """Nobody pays for tokens that nobody reads; the request is accounted as cancelled."""
     weak.script = streaming([b"data: {}\n\n"], then=hanging)
-    call = controller.stub.Relay(route_service_pb2.RelayRequest(endpoint="chat/completions", body=_body(stream=True)))
+    call: Any = controller.stub.Relay(route_service_pb2.RelayRequest(endpoint="chat/completions", body=_body(stream=True)))
     assert (await call.read()).WhichOneof("event") == "started"
     assert (await call.read()).bytes
     call.cancel()

@@ -1,0 +1,130 @@
+"""Small functions of the answer's way: events, usage, cost, scored text, typed requests."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import orjson
+import pytest
+
+from controller.chat_codec import chat_to_body, chunk_from_event
+from controller.scored_text import clipped, scored_text
+from controller.sse import EventSplitter
+from controller.usage import UsageWatch, cost_of
+from pointsman.runtime.errors import InvalidBody
+from pointsman.runtime.settings import BackendSettings, Prices
+from pointsman.v1 import chat_pb2, routing_pb2
+
+_STREAM = (
+    b': c\n\ndata: {"a":1}\n\nevent: x\r\ndata: y\r\n\r\n'
+    b'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}\n\ndata: [DONE]\n\n'
+)
+
+
+def _cut(stream: bytes, seed: int) -> list[bytes]:
+    draw = random.Random(seed)
+    cuts = sorted(draw.randrange(len(stream)) for _ in range(draw.randrange(20)))
+    return [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_events_are_the_same_however_the_stream_is_cut(seed: int) -> None:
+    """Five events, and together they are the stream."""
+    splitter = EventSplitter()
+    events = [event for piece in _cut(_STREAM, seed) for event in splitter.feed(piece)]
+    assert len(events) == 5
+    assert b"".join(events) == _STREAM
+    assert splitter.rest() == b""
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_usage_is_found_however_the_stream_is_cut(seed: int) -> None:
+    """The last usage that an event had."""
+    watch = UsageWatch()
+    for piece in _cut(_STREAM, seed):
+        watch.feed(piece)
+    assert watch.usage == routing_pb2.Usage(prompt_tokens=5, completion_tokens=2)
+
+
+def test_usage_of_a_wrong_shape_counts_as_none() -> None:
+    """A backend's nonsense doesn't fail a request that was answered."""
+    watch = UsageWatch()
+    watch.feed(b'data: {"usage": null}\n\ndata: {"usage": [1]}\n\ndata: "usage"\n\n')
+    assert watch.usage is None
+
+
+def test_cost_is_priced_here_and_at_strong() -> None:
+    """Per million tokens; without a price on either side there is none."""
+    usage = routing_pb2.Usage(prompt_tokens=1_000_000, completion_tokens=500_000)
+    cheap = BackendSettings(base_url="http://x/v1", model="w", prices=Prices(prompt_per_million=1, completion_per_million=2))
+    dear = BackendSettings(base_url="http://x/v1", model="s", prices=Prices(prompt_per_million=10, completion_per_million=30))
+    cost = cost_of(usage, "weak", "strong", {"weak": cheap, "strong": dear})
+    assert cost == routing_pb2.Cost(amount=2.0, always_strong=25.0, currency="USD")
+    assert cost_of(usage, "weak", "strong", {"weak": cheap, "strong": dear.model_copy(update={"prices": None})}) is None
+
+
+@pytest.mark.parametrize(
+    ("messages", "text"),
+    [
+        ([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "a"),
+        ([{"role": "user", "content": "a"}, {"role": "user", "content": "  "}], ""),
+        ([{"role": "system", "content": "s"}], ""),
+        ([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]}], "a\nb"),
+        ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}], ""),
+        ([{"role": "user", "content": "q"}, {"role": "tool", "content": "r"}, {"role": "assistant", "content": None}], "q"),
+    ],
+)
+def test_the_last_user_text_is_scored(messages: list[Any], text: str) -> None:
+    """Never a tool result or an assistant turn; empty when there is none."""
+    assert scored_text(messages) == text
+
+
+def test_the_window_may_be_the_conversation() -> None:
+    """Every user and assistant text, no system prompt and no tool result."""
+    turns = [("system", "s"), ("user", "a"), ("assistant", "b"), ("tool", "t"), ("user", "c")]
+    assert scored_text([{"role": role, "content": text} for role, text in turns], "conversation") == "a\n\nb\n\nc"
+
+
+def test_clipping_keeps_head_and_tail() -> None:
+    """Three quarters of head."""
+    assert clipped("abcdefgh" + "x" * 10 + "yz", 8) == ("abcdefyz", True)
+    assert clipped("abc", 8) == ("abc", False)
+
+
+def test_a_typed_request_sends_what_is_set_and_nothing_else() -> None:
+    """No default is added; 64-bit seeds stay exact."""
+    chat = chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", content="")], temperature=0, seed=2**62 + 1, extra_json='{"k": [1]}')
+    chat.tools.add(name="f", parameters_json='{"type": "object"}')
+    assert orjson.loads(chat_to_body(chat, "m", stream=True)) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": ""}],
+        "temperature": 0.0,
+        "seed": 2**62 + 1,
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "stream": True,
+        "k": [1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("chat", "param"),
+    [
+        (chat_pb2.Chat(messages=[chat_pb2.ChatMessage(content="x")]), "messages[0].role"),
+        (chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", parts=[chat_pb2.ContentPart()])]), "messages[0].parts[0]"),
+        (chat_pb2.Chat(extra_json="["), "extra_json"),
+        (chat_pb2.Chat(extra_json='{"messages": []}'), "extra_json"),
+        (chat_pb2.Chat(tools=[chat_pb2.Tool(name="f", parameters_json="3")]), "tools[0].parameters_json"),
+    ],
+)
+def test_a_typed_request_that_cannot_be_sent_names_its_field(chat: chat_pb2.Chat, param: str) -> None:
+    """The path as the caller wrote it."""
+    with pytest.raises(InvalidBody) as caught:
+        chat_to_body(chat, "m", stream=False)
+    assert caught.value.param == param
+
+
+def test_an_event_without_data_is_a_chunk_of_bytes_alone() -> None:
+    """Comments and unknown events pass too."""
+    assert chunk_from_event(b": ping\n\n", "b").raw == b": ping\n\n"
+    assert not chunk_from_event(b"data: [DONE]\n\n", "b").deltas

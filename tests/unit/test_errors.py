@@ -1,0 +1,53 @@
+"""The tree of errors and its table."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from pointsman.runtime import errors
+from pointsman.runtime.error_forms import error_info, openai_error, to_status
+from pointsman.runtime.errors import WIRE_FORMS, PointsmanError, wire_form
+
+
+def _classes(root: type[PointsmanError]) -> list[type[PointsmanError]]:
+    return [root, *(each for child in root.__subclasses__() for each in _classes(child))]
+
+
+@pytest.mark.parametrize("error", _classes(PointsmanError)[1:], ids=lambda error: error.__name__)
+def test_every_error_has_a_form_in_both_protocols_and_stands_in_the_tree(error: type[PointsmanError]) -> None:
+    """No class falls through to another's form unnoticed, and the module's drawing names it."""
+    assert error in WIRE_FORMS
+    assert error.__name__ in str(errors.__doc__)
+    assert 400 <= WIRE_FORMS[error].http_status < 600
+
+
+def test_a_status_reads_as_googles_own() -> None:
+    """Any client's rich-error library understands the details."""
+    status = to_status(errors.InvalidBody("wrong", param="messages[0]"), "id-1")
+    google = status_pb2.Status.FromString(status.SerializeToString())
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    unpacked: list[any_pb2.Any] = list(google.details)
+    assert unpacked[0].Unpack(info)
+    assert unpacked[1].Unpack(bad)
+    assert (info.reason, info.domain, info.metadata["request_id"]) == ("INVALID_BODY", "pointsman", "id-1")
+    assert bad.field_violations[0].field == "messages[0]"
+
+
+def test_openais_shape_has_its_four_fields_and_retry_after_in_whole_seconds() -> None:
+    """`message`, `type`, `param`, `code`; a fraction of a second rounds up."""
+    status, body, headers = openai_error(errors.Overloaded("full", retry_after_s=1.2))
+    assert status == 429
+    assert json.loads(body) == {"error": {"message": "full", "type": "rate_limit_error", "param": None, "code": "overloaded"}}
+    assert headers == {"retry-after": "2"}
+
+
+def test_an_undeclared_error_is_one_fixed_sentence() -> None:
+    """Nothing of what it said reaches the caller."""
+    error = errors.declared(ValueError("secret prompt"))
+    assert "secret" not in to_status(error).message
+    assert wire_form(error).reason == "INTERNAL"
+    assert error_info(to_status(error)).metadata["http_status"] == "500"
