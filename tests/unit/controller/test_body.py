@@ -36,8 +36,8 @@ def test_splicing_changes_the_model_and_nothing_else(seed: int) -> None:
     fields |= {"model": _text(draw), "messages": [{"role": "user", "content": _text(draw)}], "stream": draw.choice([True, False, None])}
     items = list(fields.items())
     draw.shuffle(items)
-    layout = draw.choice([{}, {"indent": 2}, {"separators": (",", ":")}, {"separators": (" ,\t", "\n:  ")}])
-    raw = json.dumps(dict(items), ensure_ascii=draw.random() < 0.5, **layout).encode()
+    layouts: list[dict[str, Any]] = [{}, {"indent": 2}, {"separators": (",", ":")}, {"separators": (" ,\t", "\n:  ")}]
+    raw = json.dumps(dict(items), ensure_ascii=draw.random() < 0.5, **draw.choice(layouts)).encode()
     body = parse_chat_body(raw, max_bytes=_LIMIT)
     spliced = body.with_model("new 模型")
     assert json.loads(spliced) == {**fields, "model": "new 模型"}
