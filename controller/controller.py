@@ -18,6 +18,7 @@ from controller.plan import Plan, make_plan
 from controller.scored_text import scored_text
 from pointsman import __version__
 from pointsman.runtime.errors import Cancelled, InvalidBody, NotFound, UnknownStrategy, declared, wire_form
+from pointsman.runtime.model_string import parse_model_string
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
 
@@ -35,6 +36,8 @@ class Call:
     body: bytes
     endpoint: str = CHAT_COMPLETIONS
     headers: Sequence[tuple[str, str]] = ()
+    model_counts: bool = True
+    """Whether the body's `model` says how to route; false for a body of our own making."""
 
 
 class Controller:
@@ -75,7 +78,8 @@ class Controller:
             if call.endpoint not in ENDPOINTS:
                 raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}.")
             body = parse_chat_body(call.body, max_bytes=self._settings.controller.max_body_bytes)
-            plan = make_plan(_with_model(call.routing, body.model), self._settings, session=body.user)
+            routing = _with_model(call.routing, body.model) if call.model_counts else call.routing
+            plan = make_plan(routing, self._settings, session=body.user)
             decided = await self._decide(plan, self._text(body.messages), call.deadline, receipt)
             call.deadline.check()
             with self._attempt(receipt) as answered:
@@ -135,6 +139,8 @@ def _with_model(routing: routing_pb2.RoutingSpec, model: str) -> routing_pb2.Rou
     """The spec, with the body's model string where it says nothing itself of who decides."""
     if routing.model or routing.strategies or routing.policy:
         return routing
+    if not model:
+        parse_model_string(model)  # raises: empty is no wish for the default policy
     merged = routing_pb2.RoutingSpec(model=model)
     merged.MergeFrom(routing)
     return merged

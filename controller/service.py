@@ -16,9 +16,10 @@ from controller.sse import EventSplitter
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import BackendRejected, InvalidBody, InvalidRequest, PointsmanError, Unimplemented
 from pointsman.runtime.settings import Settings
-from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc, routing_pb2
+from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc
 
 _PIECE_BYTES = 1 << 20
+_TypedRequest = route_service_pb2.ChatCompletionRequest | route_service_pb2.StreamChatCompletionRequest
 
 
 class RouteService(route_service_pb2_grpc.RouteServiceServicer):
@@ -58,7 +59,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         self, request: route_service_pb2.ChatCompletionRequest, context: Context, request_id: str
     ) -> route_service_pb2.ChatCompletionResponse:
         body = _chat_body(request, stream=False)
-        async with self._controller.exchange(self._call(request.routing, body, context, request_id)) as exchange:
+        async with self._controller.exchange(self._call(request, body, context, request_id)) as exchange:
             answer = await exchange.whole(self._settings.controller.max_response_bytes)
             _refuse_rejection(exchange, answer)
             response = completion_from_json(answer, exchange.answer.backend)
@@ -71,7 +72,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         self, request: route_service_pb2.StreamChatCompletionRequest, context: Context, request_id: str
     ) -> None:
         body = _chat_body(request, stream=True)
-        async with self._controller.exchange(self._call(request.routing, body, context, request_id)) as exchange:
+        async with self._controller.exchange(self._call(request, body, context, request_id)) as exchange:
             if not exchange.answer.is_stream:
                 answer = await exchange.whole(self._settings.controller.max_response_bytes)
                 _refuse_rejection(exchange, answer)
@@ -136,8 +137,9 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             response.backends.extend(sorted(settings.backends))
         return response
 
-    def _call(self, routing: routing_pb2.RoutingSpec, body: bytes, context: Context, request_id: str) -> Call:
-        return Call(request_id, deadline_of(context, self._timeout_s), routing, body)
+    def _call(self, request: _TypedRequest, body: bytes, context: Context, request_id: str) -> Call:
+        deadline = deadline_of(context, self._timeout_s)
+        return Call(request_id, deadline, request.routing, body, model_counts=request.WhichOneof("request") == "body")
 
     async def _start_relay(self, context: Context, exchange: Exchange, request_id: str, headers: Sequence[tuple[str, str]]) -> None:
         await send_decision(context, exchange.decision, request_id)
@@ -158,7 +160,7 @@ def _prompt(request: route_service_pb2.RouteRequest | route_service_pb2.CompareS
     raise InvalidRequest("The request has no input; it needs a prompt or messages.", param="input")
 
 
-def _chat_body(request: route_service_pb2.ChatCompletionRequest | route_service_pb2.StreamChatCompletionRequest, *, stream: bool) -> bytes:
+def _chat_body(request: _TypedRequest, *, stream: bool) -> bytes:
     match request.WhichOneof("request"):
         case "chat":
             # The spec says who decides; the body's model is replaced in any case.

@@ -89,6 +89,8 @@ class ControllerSettings(Part):
 class ScorersSettings(Part):
     """Ray Serve, which hosts every strategy."""
 
+    host: str = "127.0.0.1"
+    """Where Serve's gRPC and HTTP listen; the stock proxy's gRPC listens on every interface whatever this says."""
     grpc_port: Port = 9000
     http_port: Port = 8000
     """Serve's own HTTP proxy; nothing of ours uses it, but Serve starts it."""

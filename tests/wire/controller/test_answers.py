@@ -224,6 +224,7 @@ async def test_a_caller_who_goes_away_mid_stream_hangs_up_on_the_backend(control
         (b'{"model": "a", "messages": [], "messages": [1]}', "INVALID_BODY", "messages"),
         (_body(model=5), "INVALID_MODEL_STRING", "model"),
         (_body(model=None), "INVALID_MODEL_STRING", "model"),
+        (_body(model=""), "INVALID_MODEL_STRING", "model"),
         (_body(model="gpt-4"), "INVALID_MODEL_STRING", "model"),
         (b'{"messages": [{"role": "user", "content": "x"}]}', "INVALID_BODY", "model"),
         (b'{"model": "router-mf-1"}', "INVALID_BODY", "messages"),
@@ -280,3 +281,14 @@ async def test_an_endpoint_that_nobody_serves_is_not_found(controller: RunningCo
         async for _ in controller.stub.Relay(route_service_pb2.RelayRequest(endpoint="images", body=_body())):
             pass
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_typed_chat_without_a_spec_takes_the_default_policy(weak: ScriptedBackend, scorers: ScriptedScorers) -> None:
+    """Where the settings have one; a raw body's empty `model` is an error all the same."""
+    backends = {"strong": weak.settings, "weak": weak.settings}
+    policies = {"default": {"strategies": ["mf"], "threshold": 0.9}}
+    async with running_controller(backends, scorers.address, policies=policies) as controller:
+        answer = await controller.stub.ChatCompletion(route_service_pb2.ChatCompletionRequest(chat=_chat()))
+        assert answer.receipt.decision.threshold == 0.9
+        _, reason, _ = await _relay_error(controller, _body(model=""))
+        assert reason == "INVALID_MODEL_STRING"
