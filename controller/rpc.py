@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
 import uuid
@@ -10,14 +11,17 @@ from typing import Any, TypeVar
 
 import grpc
 import structlog
+from google.protobuf.message import Message
 
 from controller.deadline import Deadline
 from pointsman.runtime.decision_headers import REQUEST_ID, decision_headers
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
-from pointsman.runtime.errors import InternalError, PointsmanError, wire_form
+from pointsman.runtime.errors import Cancelled, InternalError, PointsmanError, wire_form
 from pointsman.v1 import routing_pb2
 
 log = structlog.get_logger()
+# gRPC's own word for "don't try again": the channel's retries are for a controller that isn't there, and this one is.
+_NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -37,6 +41,15 @@ def deadline_of(context: Context, default_s: float) -> Deadline:
     return Deadline.after(default_s if remaining is None else min(remaining, 86_400.0))
 
 
+async def write(context: Context, message: Message) -> None:
+    """Sends a message of a stream. Raises `Cancelled` where the caller has gone."""
+    try:
+        await context.write(message)
+    except grpc.aio.InternalError:
+        # What grpc.aio raises, besides cancelling the task, for a write that waited while the caller went.
+        raise Cancelled("The caller went away.") from None
+
+
 async def send_decision(context: Context, decision: routing_pb2.Decision, request_id: str) -> None:
     """The decision as initial metadata; before the first message."""
     await context.send_initial_metadata(decision_headers(decision, request_id))
@@ -54,6 +67,8 @@ def answers_errors(
         request_id = request_id_of(context)
         try:
             return await handler(self, request, context, request_id)
+        except Cancelled:
+            raise asyncio.CancelledError from None
         except PointsmanError as error:
             await _abort(context, error, request_id)
         except Exception:  # noqa: BLE001 (the last line of defence: whatever it is, the caller gets a typed error)
@@ -67,7 +82,7 @@ def answers_errors(
 
 async def _abort(context: Context, error: PointsmanError, request_id: str) -> None:
     status = to_status(error, request_id)
-    trailing = ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID, request_id))
+    trailing = ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID, request_id), _NO_RETRY)
     await context.abort(wire_form(error).grpc_code, error.message, trailing)
 
 

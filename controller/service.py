@@ -10,11 +10,19 @@ import orjson
 from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
 from controller.exchange import Exchange
-from controller.rpc import Context, answers_errors, deadline_of, send_decision
+from controller.rpc import Context, answers_errors, deadline_of, send_decision, write
 from controller.scorers import Scorers
 from controller.sse import EventSplitter
 from pointsman.runtime.error_forms import to_status
-from pointsman.runtime.errors import BackendRejected, InvalidBody, InvalidRequest, PointsmanError, Unimplemented
+from pointsman.runtime.errors import (
+    BackendError,
+    BackendRejected,
+    DeadlineExceeded,
+    InvalidBody,
+    InvalidRequest,
+    PointsmanError,
+    Unimplemented,
+)
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc
 
@@ -83,10 +91,10 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             try:
                 async for piece in exchange.pieces():
                     for raw in splitter.feed(piece):
-                        await context.write(event(chunk=chunk_from_event(raw, exchange.answer.backend)))
-            except PointsmanError as error:
-                await context.write(event(error=_cut(exchange, error, request_id)))
-            await context.write(event(receipt=exchange.receipt))
+                        await write(context, event(chunk=chunk_from_event(raw, exchange.answer.backend)))
+            except (BackendError, DeadlineExceeded) as error:
+                await write(context, event(error=_cut(exchange, error, request_id)))
+            await write(context, event(receipt=exchange.receipt))
 
     @answers_errors
     async def Relay(  # type: ignore[override]  # noqa: N802 (writes to its stream, so returns nothing)
@@ -106,15 +114,15 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 await self._start_relay(context, exchange, request_id, exchange.answer.headers)
                 try:
                     async for piece in exchange.pieces():
-                        await context.write(event(bytes=piece))
-                except PointsmanError as error:
-                    await context.write(event(error=_cut(exchange, error, request_id)))
+                        await write(context, event(bytes=piece))
+                except (BackendError, DeadlineExceeded) as error:
+                    await write(context, event(error=_cut(exchange, error, request_id)))
             else:
                 body = await exchange.whole(self._settings.controller.max_response_bytes)
                 await self._start_relay(context, exchange, request_id, [*exchange.answer.headers, ("content-length", str(len(body)))])
                 for start in range(0, len(body), _PIECE_BYTES):
-                    await context.write(event(bytes=body[start : start + _PIECE_BYTES]))
-            await context.write(event(finished=route_service_pb2.RelayResponse.Finished(receipt=exchange.receipt)))
+                    await write(context, event(bytes=body[start : start + _PIECE_BYTES]))
+            await write(context, event(finished=route_service_pb2.RelayResponse.Finished(receipt=exchange.receipt)))
 
     @answers_errors
     async def ListStrategies(  # noqa: N802
@@ -146,7 +154,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         started = route_service_pb2.RelayResponse.Started(status=exchange.answer.status, decision=exchange.decision)
         for name, value in headers:
             started.headers.add(name=name, value=value)
-        await context.write(route_service_pb2.RelayResponse(started=started))
+        await write(context, route_service_pb2.RelayResponse(started=started))
 
 
 def _prompt(request: route_service_pb2.RouteRequest | route_service_pb2.CompareStrategiesRequest) -> str | Sequence[Any]:

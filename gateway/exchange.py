@@ -1,0 +1,132 @@
+"""One HTTP request and its answer, over plain ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Final
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.deadline import Deadline
+from gateway.headers import Headers, sendable
+from gateway.observer import Observation
+from pointsman.runtime.decision_headers import REQUEST_ID, reason_name, tier_name
+from pointsman.runtime.error_forms import error_info, openai_error_of
+from pointsman.runtime.errors import BodyTooLarge, DeadlineExceeded
+from pointsman.v1 import error_pb2, routing_pb2
+
+_LINGER_S: Final = 5.0
+
+
+class CallerGone(Exception):
+    """The connection was closed by the caller."""
+
+
+class Exchange:
+    """A request to read and an answer to write; `seen` is told what goes by."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str], seen: Observation) -> None:
+        self.headers = headers  # lower case; of a repeated name the last
+        self.seen = seen
+        self.started = False
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    @property
+    def path_params(self) -> dict[str, str]:
+        """What the route's template took from the path."""
+        params: dict[str, str] = self._scope.get("path_params", {})
+        return params
+
+    async def body(self, limit: int, deadline: Deadline) -> bytes:
+        """The request's body. Raises `BodyTooLarge` before it has read it all, `DeadlineExceeded` and `CallerGone`."""
+        too_large = BodyTooLarge(f"The body is longer than {limit:,} bytes.")
+        if int(self.headers.get("content-length", "0")) > limit:
+            raise too_large
+        pieces: list[bytes] = []
+        try:
+            async with asyncio.timeout(deadline.remaining()):
+                more = True
+                while more:
+                    message = await self._next()
+                    pieces.append(message.get("body", b""))
+                    self.seen.bytes_in += len(pieces[-1])
+                    if self.seen.bytes_in > limit:
+                        raise too_large
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise DeadlineExceeded("The deadline passed before the body had arrived.") from None
+        return b"".join(pieces)
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        return message
+
+    async def gone(self) -> None:
+        """Returns when the caller has closed the connection; for use after the body was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Sends the status line and the headers, the request's id among them."""
+        if REQUEST_ID not in (name for name, _ in headers):
+            headers = [*headers, (REQUEST_ID, self.seen.request_id)]
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sendable(headers)]
+        self.started = True
+        self.seen.status = str(status)
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
+
+    async def write(self, piece: bytes) -> None:
+        """Sends a piece of the body."""
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        self.seen.bytes_out += len(piece)
+
+    async def end(self) -> None:
+        """Ends the body cleanly. A body that isn't ended reaches the caller as cut."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Sends a whole answer."""
+        await self.start(status, [*headers, ("content-length", str(len(body)))])
+        await self.write(body)
+        await self.end()
+
+    async def answer_json(self, status: int, value: object, headers: Headers | None = None) -> None:
+        """Sends a JSON document."""
+        await self.answer(status, [("content-type", "application/json"), *(headers or [])], json.dumps(value).encode())
+
+    async def fail(self, error: error_pb2.Error, headers: Headers | None = None) -> None:
+        """Sends the error in OpenAI's shape; where the answer has begun it can only be cut, and is."""
+        self.seen.error = error_info(error).reason
+        if self.started:
+            return
+        status, body, extra = openai_error_of(error)
+        await self.answer(status, [("content-type", "application/json"), *extra.items(), *(headers or [])], body)
+
+    async def refuse_body(self, error: error_pb2.Error) -> None:
+        """Sends the error and closes, but goes on taking (and dropping) the body for a while.
+
+        A connection closed while the caller still sends is reset, and the reset may overtake the answer.
+        """
+        self.seen.error = error_info(error).reason
+        status, body, _ = openai_error_of(error)
+        headers = [("content-type", "application/json"), ("connection", "close"), ("content-length", str(len(body)))]
+        await self.start(status, headers)
+        await self.write(body)
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                while (await self._next()).get("more_body", False):
+                    pass
+        except (TimeoutError, CallerGone):
+            pass
+        await self.end()
+
+    def decided(self, decision: routing_pb2.Decision) -> None:
+        """Notes the decision for the log."""
+        self.seen.strategy = decision.strategy
+        self.seen.tier = tier_name(decision.tier)
+        self.seen.reason = reason_name(decision.reason)

@@ -1,0 +1,104 @@
+"""What is counted and logged of each request, on both protocols. Never a body, a header's value or a query string."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "gRPC"})
+_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+@dataclass(slots=True)
+class Observation:
+    """One request as the log and the metrics see it; filled in as it goes on."""
+
+    protocol: str  # rest or grpc
+    method: str
+    request_id: str
+    status: str  # what was sent, an HTTP status or a gRPC code's name; before that, what it is if the caller goes away
+    endpoint: str = "unmatched"  # the path's template or the RPC's name, never the path itself
+    bytes_in: int = 0
+    bytes_out: int = 0
+    strategy: str = ""
+    tier: str = ""
+    reason: str = ""
+    error: str = ""  # ErrorInfo.reason of what went wrong, also after the answer had begun
+    is_probe: bool = False
+
+
+class Observer:
+    """The process's metrics and its access log."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger()
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        prefix = "pointsman_gateway_"
+        by_endpoint = ("protocol", "endpoint")
+        self._requests = Counter(
+            prefix + "requests", "Requests that have ended.", ("protocol", "endpoint", "method", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            prefix + "request_seconds", "From arrival to the last byte.", by_endpoint, buckets=_BUCKETS_S, registry=self._registry
+        )
+        self._running = Gauge(prefix + "requests_in_progress", "Requests in progress.", ("protocol",), registry=self._registry)
+        self._bytes_in = Counter(prefix + "request_bytes", "Bytes of request bodies.", by_endpoint, registry=self._registry)
+        self._bytes_out = Counter(prefix + "response_bytes", "Bytes of response bodies.", by_endpoint, registry=self._registry)
+
+    def undeclared(self, seen: Observation) -> None:
+        """Logs the exception that is being handled: its type and its stack. Its message may quote the request and is left out."""
+        kind, _, stack = sys.exc_info()
+        frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(stack)]
+        self._log.error(
+            "undeclared error",
+            request_id=seen.request_id,
+            endpoint=seen.endpoint,
+            kind=kind.__name__ if kind else "",
+            where=frames,
+        )
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    @contextmanager
+    def watching(self, seen: Observation) -> Iterator[None]:
+        """Counts the request as in progress, then records how it ended."""
+        started = time.monotonic()
+        running = self._running.labels(seen.protocol)
+        running.inc()
+        try:
+            yield
+        finally:
+            running.dec()
+            self._record(seen, time.monotonic() - started)
+
+    def _record(self, seen: Observation, seconds: float) -> None:
+        method = seen.method if seen.method in _METHODS else "other"
+        status = f"{seen.status[0]}xx" if seen.status.isdecimal() else seen.status
+        self._requests.labels(seen.protocol, seen.endpoint, method, status).inc()
+        self._seconds.labels(seen.protocol, seen.endpoint).observe(seconds)
+        self._bytes_in.labels(seen.protocol, seen.endpoint).inc(seen.bytes_in)
+        self._bytes_out.labels(seen.protocol, seen.endpoint).inc(seen.bytes_out)
+        facts = {name: value for name in ("strategy", "tier", "reason", "error") if (value := getattr(seen, name))}
+        # Probes come every second or so and would drown the rest.
+        write = self._log.debug if seen.is_probe else self._log.info
+        write(
+            "request",
+            protocol=seen.protocol,
+            method=method,
+            endpoint=seen.endpoint,
+            status=seen.status,
+            seconds=round(seconds, 4),
+            request_id=seen.request_id,
+            **facts,
+        )

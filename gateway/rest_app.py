@@ -1,0 +1,80 @@
+"""The REST side: routes, and the border at which every error takes OpenAI's shape."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.controller_client import ControllerFailed
+from gateway.exchange import CallerGone, Exchange
+from gateway.headers import request_id
+from gateway.observer import Observation, Observer
+from pointsman.runtime.error_forms import to_status
+from pointsman.runtime.errors import BodyTooLarge, InternalError, InvalidRequest, NotFound, PointsmanError, Unavailable
+
+Handler = Callable[[Exchange], Awaitable[None]]
+_EXCHANGE = "pointsman.exchange"  # the key in the ASGI scope
+
+
+def endpoint(path: str, handler: Handler, *methods: str, is_probe: bool = False) -> Route:
+    """A route whose wrong method is an error in OpenAI's shape."""
+    return Route(path, _Endpoint(path, handler, methods, is_probe))
+
+
+class _Endpoint:
+    """An ASGI application for one path."""
+
+    def __init__(self, path: str, handler: Handler, methods: Sequence[str], is_probe: bool) -> None:
+        self._path = path
+        self._handler = handler
+        self._methods = methods
+        self._is_probe = is_probe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: Exchange = scope[_EXCHANGE]
+        exchange.seen.endpoint = self._path
+        exchange.seen.is_probe = self._is_probe
+        if scope["method"] in self._methods:
+            await self._handler(exchange)
+            return
+        allowed = ", ".join(self._methods)
+        error = InvalidRequest(f"{self._path} takes {allowed}, not {scope['method']}.", http_status=405)
+        await exchange.fail(to_status(error, exchange.seen.request_id), [("allow", allowed)])
+
+
+async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotFound("There is no such endpoint; POST /v1/chat/completions and GET /v1/models are here.")
+
+
+def rest_app(routes: Sequence[Route], observer: Observer) -> ASGIApp:
+    """The ASGI application: identifies, observes, routes, and turns what is raised into an answer."""
+    router = Router(routes, redirect_slashes=False, default=_no_such_path)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        seen = Observation(protocol="rest", method=scope["method"], request_id=request_id(headers), status="499")
+        exchange = Exchange(scope, receive, send, headers, seen)
+        scope[_EXCHANGE] = exchange
+        with observer.watching(seen):
+            try:
+                await router(scope, receive, send)
+            except CallerGone:
+                seen.error = "CANCELLED"
+            except asyncio.CancelledError:
+                # uvicorn cancels its requests' tasks in one case: the time to drain is over.
+                stopping = Unavailable("The gateway is stopping; try again shortly.", retry_after_s=1)
+                await exchange.fail(to_status(stopping, seen.request_id))
+            except ControllerFailed as error:
+                await exchange.fail(error.status)
+            except BodyTooLarge as error:
+                await exchange.refuse_body(to_status(error, seen.request_id))
+            except PointsmanError as error:
+                await exchange.fail(to_status(error, seen.request_id))
+            except Exception:  # noqa: BLE001 (the border: logged here, and told as one fixed sentence)
+                observer.undeclared(seen)
+                await exchange.fail(to_status(InternalError(), seen.request_id))
+
+    return app

@@ -1,0 +1,89 @@
+"""The composition root: builds the gateway from its settings, and takes it down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+from starlette.routing import Route
+
+from gateway.chat_completions import ChatCompletions
+from gateway.controller_client import ControllerClient
+from gateway.grpc_edge import add_route_service
+from gateway.models import Models
+from gateway.observer import Observer
+from gateway.probes import Probes
+from gateway.readiness import Readiness
+from gateway.rest_app import endpoint, rest_app
+from gateway.rest_server import RestServer, bind_socket
+from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
+from pointsman.runtime.settings import GatewaySettings
+
+_NOTICE_S: Final = 1.0  # between saying "not ready" and refusing connections, so that load balancers hear of it
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that serves."""
+
+    rest_port: int
+    grpc_port: int
+    tasks: tuple[asyncio.Task[None], ...]
+    """They run until the gateway stops; one that ends earlier has failed."""
+
+
+@asynccontextmanager
+async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
+    """Serves both protocols inside the context; leaving it lets running requests finish within `drain_s`.
+
+    Raises `Unavailable` naming a port that is taken, and `SettingsError` for wrong addresses of controllers.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        controller = ControllerClient(settings.controllers)
+        stack.push_async_callback(controller.close)
+        bound = stack.enter_context(bind_socket(settings.host, settings.rest_port))
+        server = build_server(max_concurrent=settings.max_concurrent, max_body_bytes=settings.max_body_bytes)
+        grpc_port = bind(server, settings.host, settings.grpc_port)
+
+        observer = Observer()
+        health = Health(server, [ROUTE_SERVICE])
+        readiness = Readiness(controller, health, ROUTE_SERVICE)
+        add_route_service(server, controller, observer, settings.default_timeout_s)
+        await health.set("", True)
+        await health.set(ROUTE_SERVICE, False)
+        await server.start()
+        rest = RestServer(rest_app(_routes(settings, controller, readiness, observer), observer), bound, settings.drain_s)
+        asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
+        rest_port: int = bound.getsockname()[1]
+        try:
+            yield Gateway(rest_port=rest_port, grpc_port=grpc_port, tasks=(rest.task, asking))
+        finally:
+            asking.cancel()
+            readiness.stopping()
+            await health.stop()
+            await _drain(rest, server, settings.drain_s)
+            await asyncio.wait([asking])
+
+
+def _routes(settings: GatewaySettings, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
+    models = Models(controller)
+    probes = Probes(readiness, observer)
+    return [
+        endpoint("/v1/chat/completions", ChatCompletions(controller, settings), "POST"),
+        endpoint("/v1/models", models.list, "GET", "HEAD"),
+        endpoint("/v1/models/{model_id:path}", models.retrieve, "GET", "HEAD"),
+        endpoint("/health", probes.health, "GET", "HEAD", is_probe=True),
+        endpoint("/livez", probes.livez, "GET", "HEAD", is_probe=True),
+        endpoint("/readyz", probes.readyz, "GET", "HEAD", is_probe=True),
+        endpoint("/metrics", probes.metrics, "GET", "HEAD", is_probe=True),
+    ]
+
+
+async def _drain(rest: RestServer, server: grpc.aio.Server, drain_s: float) -> None:
+    await asyncio.sleep(min(_NOTICE_S, drain_s / 20))
+    await asyncio.gather(rest.stop(), server.stop(drain_s))

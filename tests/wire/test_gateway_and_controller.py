@@ -1,0 +1,82 @@
+"""The gateway before a real controller: what neither can show alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from gateway.service import serving
+from pointsman.runtime.settings import GatewaySettings
+from tests.support.backend import ScriptedBackend, answering, echoing, hanging, scripted_backend, streaming
+from tests.support.controllers import running_controller
+from tests.support.scorers import scripted_scorers
+
+
+@pytest.fixture
+async def weak() -> AsyncIterator[ScriptedBackend]:
+    """The weak backend."""
+    async with scripted_backend("weak", echoing) as backend:
+        yield backend
+
+
+@pytest.fixture
+async def rest(weak: ScriptedBackend) -> AsyncIterator[httpx.AsyncClient]:
+    """A gateway, a controller and a scripted mf that says 0.4, with the weak backend as both."""
+    async with (
+        scripted_scorers({"mf": lambda _: 0.4, "random": lambda _: 0.5}) as scorers,
+        running_controller({"strong": weak.settings, "weak": weak.settings}, scorers.address) as controller,
+        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=1)) as gateway,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20) as client,
+    ):
+        yield client
+
+
+def _body(**fields: object) -> bytes:
+    return json.dumps({"model": "router-mf-1", "messages": [{"role": "user", "content": "hello"}], **fields}).encode()
+
+
+async def test_bytes_arrive_as_they_were_sent_both_ways(rest: httpx.AsyncClient, weak: ScriptedBackend) -> None:
+    """Only the value of `model` differs."""
+    answer = b'{ "id":"x", "choices":[ ],"n": 1.0,"u":"\\u4f60" }\n'
+    weak.script = answering(200, answer)
+    body = b'{"model":"router-mf-1" ,"messages":[{"role":"user","content":"\xe4\xbd\xa0"}],"seed":9007199254740993}'
+    response = await rest.post("/v1/chat/completions", content=body)
+    assert response.content == answer
+    assert weak.received[0].body == body.replace(b"router-mf-1", b"weak-model")
+
+
+async def test_a_failed_backend_is_called_once(rest: httpx.AsyncClient, weak: ScriptedBackend) -> None:
+    """The channel's retries are for a controller that isn't there; a controller that reports a failure has tried enough."""
+    weak.script = answering(500, b"no")
+    response = await rest.post("/v1/chat/completions", content=_body())
+    assert response.status_code == 502
+    assert response.json()["error"]["code"] == "backend_failed"
+    assert len(weak.received) == 1
+
+
+async def test_a_rest_client_who_goes_away_hangs_up_on_the_backend(rest: httpx.AsyncClient, weak: ScriptedBackend) -> None:
+    """Through both services, mid-stream."""
+    weak.script = streaming([b"data: {}\n\n"], then=hanging)
+    async with rest.stream("POST", "/v1/chat/completions", content=_body(stream=True)) as response:
+        assert await anext(response.aiter_raw()) == b"data: {}\n\n"
+    await weak.gone.wait()
+
+
+async def test_a_rest_client_who_goes_away_before_the_first_byte_does_too(rest: httpx.AsyncClient, weak: ScriptedBackend) -> None:
+    """While the backend is still thinking."""
+    weak.script = hanging
+    with pytest.raises(httpx.ReadTimeout):
+        await rest.post("/v1/chat/completions", content=_body(), timeout=0.5)
+    await weak.gone.wait()
+
+
+async def test_the_callers_timeout_is_the_one_deadline(rest: httpx.AsyncClient, weak: ScriptedBackend) -> None:
+    """`x-request-timeout` ends the backend's call too, as a 504 in shape."""
+    weak.script = hanging
+    response = await rest.post("/v1/chat/completions", content=_body(), headers={"x-request-timeout": "0.5"})
+    assert response.status_code == 504
+    assert response.json()["error"]["code"] == "deadline_exceeded"
+    await weak.gone.wait()
