@@ -101,7 +101,7 @@ class Backends:
                 response = await self._clients[name].send(request, stream=True)
             stack.push_async_callback(response.aclose)
             _refuse_failures(name, response)
-            passed = [(key.lower(), value) for key, value in response.headers.multi_items() if key.lower() not in _NOT_PASSED_ON]
+            passed = [(name, value) for name, value in response.headers.multi_items() if _passes(name)]
             yield Answer(name, response.status_code, passed, _pieces(name, response, deadline, settings.idle_timeout_s))
 
 
@@ -113,6 +113,11 @@ def _client(settings: BackendSettings) -> httpx.AsyncClient:
 
     timeout = httpx.Timeout(None, connect=settings.connect_timeout_s, pool=settings.connect_timeout_s)
     return httpx.AsyncClient(transport=AiohttpTransport(client=session), timeout=timeout, trust_env=False)
+
+
+def _passes(name: str) -> bool:
+    """Whether a response header (lower case, as httpx gives it) goes on; which web pages may call is not the backend's to say."""
+    return name not in _NOT_PASSED_ON and not name.startswith("access-control-")
 
 
 def _content(body: bytes) -> bytes | AsyncIterator[bytes]:

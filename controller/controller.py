@@ -17,7 +17,8 @@ from controller.ledger import Ledger
 from controller.plan import Plan, make_plan
 from controller.scored_text import scored_text
 from pointsman import __version__
-from pointsman.runtime.errors import Cancelled, InvalidBody, NotFound, UnknownStrategy, declared, wire_form
+from pointsman.runtime.decision_headers import decision_headers
+from pointsman.runtime.errors import Cancelled, InvalidBody, NotFound, PointsmanError, UnknownStrategy, declared, wire_form
 from pointsman.runtime.model_string import parse_model_string
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
@@ -111,6 +112,8 @@ class Controller:
             yield receipt
         except BaseException as error:
             receipt.error = receipt.error or _error_name(error)
+            if isinstance(error, PointsmanError) and receipt.HasField("decision"):
+                error.decision = dict(decision_headers(receipt.decision))
             raise
         finally:
             receipt.timings.total_s = clock() - begun

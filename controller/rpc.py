@@ -52,7 +52,7 @@ async def write(context: Context, message: Message) -> None:
 
 async def send_decision(context: Context, decision: routing_pb2.Decision, request_id: str) -> None:
     """The decision as initial metadata; before the first message."""
-    await context.send_initial_metadata(decision_headers(decision, request_id))
+    await context.send_initial_metadata([*decision_headers(decision), (REQUEST_ID, request_id)])
 
 
 def answers_errors(

@@ -105,7 +105,8 @@ class Exchange:
         if self.started:
             return
         status, body, extra = openai_error_of(error)
-        await self.answer(status, [("content-type", "application/json"), *extra.items(), *(headers or [])], body)
+        merged = {**dict(headers or []), **extra}
+        await self.answer(status, [("content-type", "application/json"), *merged.items()], body)
 
     async def refuse_body(self, error: error_pb2.Error) -> None:
         """Sends the error and closes, but goes on taking (and dropping) the body for a while.

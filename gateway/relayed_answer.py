@@ -34,7 +34,7 @@ async def send_answer(exchange: Exchange, call: RelayCall, *, with_receipt: bool
         raise InternalError
     started = first.started
     exchange.decided(started.decision)
-    headers = [*to_caller(started.headers), *decision_headers(started.decision, exchange.seen.request_id)]
+    headers = [*to_caller(started.headers), *decision_headers(started.decision)]
     if _is_event_stream(headers):
         await _send_events(exchange, call, started.status, headers, with_receipt=with_receipt)
     elif with_receipt:

@@ -22,13 +22,12 @@ def reason_name(reason: routing_pb2.Reason.ValueType) -> str:
     return routing_pb2.Reason.Name(reason).removeprefix("REASON_").lower()
 
 
-def decision_headers(decision: routing_pb2.Decision, request_id: str) -> list[tuple[str, str]]:
-    """The decision's headers; what is unset is left out."""
+def decision_headers(decision: routing_pb2.Decision) -> list[tuple[str, str]]:
+    """The decision's headers; what is unset is left out. The request id, which every answer has, isn't among them."""
     headers = [
         ("tier", tier_name(decision.tier)),
         ("model", ascii_only(decision.model)),
         ("reason", reason_name(decision.reason)),
-        ("request-id", request_id),
     ]
     if decision.strategy:
         headers.append(("strategy", decision.strategy))

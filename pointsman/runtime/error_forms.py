@@ -11,6 +11,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError, Message
 
 from pointsman.runtime import errors
+from pointsman.runtime.decision_headers import PREFIX
 from pointsman.runtime.errors import DOMAIN, WIRE_FORMS, InternalError, PointsmanError, Unavailable, WireForm, wire_form
 from pointsman.v1 import error_pb2
 
@@ -36,6 +37,7 @@ def to_status(error: PointsmanError, request_id: str = "") -> error_pb2.Error:
         metadata["retry_after_s"] = f"{error.retry_after_s:g}"
     if error.backend:
         metadata["backend"] = error.backend
+    metadata.update(error.decision)
     details = [_packed(error_pb2.ErrorInfo(reason=form.reason, domain=DOMAIN, metadata=metadata), "ErrorInfo")]
     if error.param:
         violation = error_pb2.BadRequest.FieldViolation(field=error.param, description=error.message)
@@ -100,7 +102,8 @@ def openai_error_of(status: error_pb2.Error) -> tuple[int, bytes, dict[str, str]
         }
     }
     http_status = int(info.metadata.get("http_status", form.http_status))
-    return http_status, json.dumps(body, ensure_ascii=False).encode(), _retry_headers(info.metadata)
+    decided = {name: value for name, value in info.metadata.items() if name.startswith(PREFIX)}
+    return http_status, json.dumps(body, ensure_ascii=False).encode(), {**decided, **_retry_headers(info.metadata)}
 
 
 def _form_named(reason: str) -> WireForm:

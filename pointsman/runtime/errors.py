@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import grpc
@@ -45,8 +46,10 @@ class PointsmanError(Exception):
     """An error that reaches the caller in its own words; they hold no prompt and no key.
 
     `param` is the path of the request's field at fault, `retry_after_s` says when to come back, in seconds, `http_status`
-    replaces the class's own.
+    replaces the class's own, `decision` holds what had been decided before it failed, by the names of its headers.
     """
+
+    decision: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,

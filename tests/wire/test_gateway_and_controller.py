@@ -49,12 +49,15 @@ async def test_bytes_arrive_as_they_were_sent_both_ways(rest: httpx.AsyncClient,
 
 
 async def test_a_failed_backend_is_called_once(rest: httpx.AsyncClient, weak: ScriptedBackend) -> None:
-    """The channel's retries are for a controller that isn't there; a controller that reports a failure has tried enough."""
+    """The channel's retries are for a controller that isn't there; one that reports a failure has tried enough, and says what it
+    had decided."""
     weak.script = answering(500, b"no")
     response = await rest.post("/v1/chat/completions", content=_body())
     assert response.status_code == 502
     assert response.json()["error"]["code"] == "backend_failed"
     assert len(weak.received) == 1
+    assert response.headers["x-pointsman-tier"] == "weak"
+    assert response.headers["x-pointsman-reason"] == "comparison"
 
 
 async def test_a_rest_client_who_goes_away_hangs_up_on_the_backend(rest: httpx.AsyncClient, weak: ScriptedBackend) -> None:

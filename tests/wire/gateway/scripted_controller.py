@@ -106,7 +106,9 @@ class ScriptedController(route_service_pb2_grpc.RouteServiceServicer):
         self.running.set()
         if request.prompt == "hang":
             await self._until_cancelled()
-        await context.send_initial_metadata(decision_headers(DECISION, str(self.metadata[-1]["x-pointsman-request-id"])))
+        await context.send_initial_metadata(
+            [*decision_headers(DECISION), ("x-pointsman-request-id", str(self.metadata[-1]["x-pointsman-request-id"]))]
+        )
         return route_service_pb2.RouteResponse(decision=DECISION, receipt=RECEIPT)
 
     async def StreamChatCompletion(  # type: ignore[override]
@@ -114,7 +116,7 @@ class ScriptedController(route_service_pb2_grpc.RouteServiceServicer):
     ) -> None:
         self._remember(context)
         event = route_service_pb2.StreamChatCompletionResponse
-        await context.send_initial_metadata(decision_headers(DECISION, "x"))
+        await context.send_initial_metadata(decision_headers(DECISION))
         for piece in (b"one", b"two"):
             await context.write(event(chunk=route_service_pb2.ChatCompletionChunk(raw=piece)))
         self.running.set()
