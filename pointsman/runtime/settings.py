@@ -63,8 +63,8 @@ class ControllerSettings(Part):
     """The most that scoring may take of a request's deadline."""
     scorer_deadline_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """The largest share of a request's deadline that scoring may take."""
-    max_batch: Annotated[int, Field(ge=1, le=4096)] = 64
-    """Prompts in one call to a scorer."""
+    max_batch: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Prompts in one call to a scorer: on a CPU so many long ones still fit into `scorer_timeout_s`."""
     max_waiting: Annotated[int, Field(ge=1)] = 1024
     """Prompts that wait for a scorer; one more is overload."""
     on_overload: Literal["refuse", "strong", "weak"] = "refuse"
@@ -110,7 +110,8 @@ class StrategySettings(Part):
     """What the strategy's router takes beside the checkpoint, such as random's `seed`."""
     on_failure: OnFailure = "strong"
     """The tier when scoring is late, fails or isn't ready; `error` refuses the request."""
-    max_batch: Annotated[int, Field(ge=1, le=4096)] = 64
+    max_batch: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Prompts that the model takes at once."""
     max_queued: Annotated[int, Field(ge=1)] = 256
     """Prompts waiting in one replica; one more is RESOURCE_EXHAUSTED."""
     min_replicas: Annotated[int, Field(ge=0)] = 1

@@ -24,14 +24,19 @@ class SettingsError(Exception):
 
 def load_settings(path: Path | None = None) -> Settings:
     """The settings of `path`, else of the file that POINTSMAN_SETTINGS names, else the defaults. Raises `SettingsError`."""
-    if path is None and (named := os.environ.get(SETTINGS_ENV)):
-        path = Path(named)
+    path = settings_path(path)
     source = str(path) if path else "environment"
     values = _merge(_read(path) if path else {}, _environment())
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(source, e["loc"], e) for e in error.errors())) from None
+
+
+def settings_path(path: Path | None) -> Path | None:
+    """The settings file: `path`, else the one that POINTSMAN_SETTINGS names; None for no file."""
+    named = os.environ.get(SETTINGS_ENV)
+    return Path(named) if path is None and named else path
 
 
 def read_secret(key_env: str | None, key_file: Path | None) -> str | None:

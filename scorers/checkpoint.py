@@ -1,0 +1,150 @@
+"""A checkpoint directory: `model.safetensors`, `config.json`, `figures.json` and `README.md`, its card.
+
+Loading is strict: every tensor that's expected and no other, of the right shape and type, from a file whose sha256 is the one
+in the config. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from scorers.embedding.embedder import Embedder
+from scorers.errors import CheckpointRefused, EmbedderMismatch
+from scorers.router import ModelPair
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Tensors = Mapping[str, NDArray[np.float32]]
+_WEIGHTS: Final = "model.safetensors"
+
+
+class EmbedderIdentity(BaseModel):
+    """Which embeddings the weights were fitted to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str
+    sha256: Sha256
+
+
+class CheckpointConfig(BaseModel):
+    """`config.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    format: Literal[1] = 1
+    strategy: str
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    weights_sha256: Sha256
+    """Of `model.safetensors`."""
+    embedder: EmbedderIdentity
+    text_dim: Annotated[int, Field(ge=1)]
+    """Length of an embedding."""
+    dim: Annotated[int, Field(ge=1)]
+    """Length of a model's vector."""
+    models: Annotated[Mapping[str, int], Field(min_length=2)]
+    """Each model's name and its row, from 0 without gaps."""
+    strong: str
+    weak: str
+    data_sha256: Sha256
+    seed: int
+    created: str
+
+    @model_validator(mode="after")
+    def _models_fit(self) -> CheckpointConfig:
+        if sorted(self.models.values()) != list(range(len(self.models))):
+            raise ValueError("models: rows must be 0, 1, 2, … without gaps")
+        if self.strong == self.weak or not {self.strong, self.weak} <= set(self.models):
+            raise ValueError("strong and weak must be two of models")
+        return self
+
+    @property
+    def version(self) -> str:
+        """`name@sha256:12 hex digits`."""
+        return f"{self.name}@sha256:{self.weights_sha256[:12]}"
+
+    @property
+    def pair(self) -> ModelPair:
+        """The models that the weights were fitted for."""
+        return ModelPair(self.strong, self.weak)
+
+
+def read_config(folder: Path, strategy: str) -> CheckpointConfig:
+    """The directory's config. Raises `CheckpointRefused` where it's missing, wrong, or another strategy's."""
+    file = folder / "config.json"
+    try:
+        config = CheckpointConfig.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise CheckpointRefused(f"{file}: can't be read: {error.strerror}.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CheckpointRefused(f"{file}: {where + ': ' if where else ''}{first['msg']}.") from None
+    if config.strategy != strategy:
+        raise CheckpointRefused(f"{folder}: a checkpoint of {config.strategy!r}, not of {strategy!r}.")
+    return config
+
+
+def load_tensors(folder: Path, config: CheckpointConfig, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:
+    """The weights: exactly the names and shapes given, float32 and finite. Raises `CheckpointRefused`."""
+    file = folder / _WEIGHTS
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CheckpointRefused(f"{file}: can't be read: {error.strerror}.") from None
+    if hashlib.sha256(data).hexdigest() != config.weights_sha256:
+        raise CheckpointRefused(f"{file}: not the file that config.json was written for (its sha256 differs).")
+    try:
+        tensors: dict[str, NDArray[np.float32]] = load(data)
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointRefused(f"{file}: not a safetensors file: {error}.") from None
+    _check(file, tensors, shapes)
+    return tensors
+
+
+def require_embedder(config: CheckpointConfig, embedder: Embedder) -> None:
+    """Raises `EmbedderMismatch` unless the embedder is the one that the weights were fitted to, to the last bit."""
+    if (embedder.id, embedder.dim) != (config.embedder.id, config.text_dim):
+        raise EmbedderMismatch(
+            f"The checkpoint {config.version} was fitted to {config.embedder.id} with {config.text_dim} dimensions, "
+            f"and the embedder here is {embedder.id} with {embedder.dim}."
+        )
+    if embedder.sha256 != config.embedder.sha256:
+        raise EmbedderMismatch(
+            f"The checkpoint {config.version} was fitted to {config.embedder.id} with weights sha256:{config.embedder.sha256[:12]}, "
+            f"and the weights here are sha256:{embedder.sha256[:12]}: its win rates would mean nothing."
+        )
+
+
+def write_checkpoint(folder: Path, config: Mapping[str, Any], tensors: Tensors, figures: Mapping[str, Any], card: str) -> CheckpointConfig:
+    """Writes all four files and returns the config, `weights_sha256` added; config.json goes last, so a torn write never loads."""
+    data: bytes = save(dict(tensors))
+    checked = CheckpointConfig.model_validate({**config, "weights_sha256": hashlib.sha256(data).hexdigest()})
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _WEIGHTS).write_bytes(data)
+    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(checked.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    return checked
+
+
+def _check(file: Path, tensors: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    if missing := sorted(shapes.keys() - tensors.keys()):
+        raise CheckpointRefused(f"{file}: tensors missing: {', '.join(missing)}.")
+    if extra := sorted(tensors.keys() - shapes.keys()):
+        raise CheckpointRefused(f"{file}: tensors that don't belong: {', '.join(extra)}.")
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if tensor.shape != shape:
+            raise CheckpointRefused(f"{file}: {name} is {list(tensor.shape)}, not {list(shape)}.")
+        if tensor.dtype != np.float32:
+            raise CheckpointRefused(f"{file}: {name} is {tensor.dtype}, not float32.")
+        if not np.isfinite(tensor).all():
+            raise CheckpointRefused(f"{file}: {name} holds numbers that aren't finite.")

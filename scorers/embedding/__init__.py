@@ -1,0 +1,1 @@
+"""Texts to vectors: one Protocol, its implementations as siblings."""

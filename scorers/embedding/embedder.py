@@ -1,0 +1,61 @@
+"""What turns texts into vectors, and where each one is found by the id that a checkpoint names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorers.errors import CheckpointRefused
+
+EMBEDDERS: Final[Mapping[str, str]] = {
+    "all-MiniLM-L6-v2": "scorers.embedding.minilm:MiniLMEmbedder",
+    "hashing-384": "scorers.embedding.hashing:HashingEmbedder",
+}
+"""Id to `module:class`, imported when it is asked for; the class is called with `threads`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """`vectors` is float32 (n, dim), a row per text in order; `truncated` says which texts were read only in part."""
+
+    vectors: NDArray[np.float32]
+    truncated: list[bool]
+
+
+class Embedder(Protocol):
+    """Deterministic: the same text gives the same vector (to float32 rounding), whatever its batch."""
+
+    @property
+    def id(self) -> str:
+        """The name a checkpoint knows it by."""
+
+    @property
+    def sha256(self) -> str:
+        """64 hex digits over its weights."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+
+    def embed(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Embeddings:
+        """The texts' vectors. `progress` hears how many texts are done so far."""
+
+
+def build_embedder(embedder_id: str, *, threads: int) -> Embedder:
+    """The embedder of that id. Raises `CheckpointRefused` for one that isn't known, `EmbedderMissing` for one not installed."""
+    if embedder_id not in EMBEDDERS:
+        raise CheckpointRefused(f"The checkpoint needs the embedder {embedder_id!r}; there are: {', '.join(EMBEDDERS)}.")
+    module, _, name = EMBEDDERS[embedder_id].partition(":")
+    build: Any = getattr(import_module(module), name)
+    embedder: Embedder = build(threads=threads)
+    return embedder
+
+
+def embedder_version(embedder: Embedder) -> str:
+    """`id@sha256:12 hex digits`, as services report it."""
+    return f"{embedder.id}@sha256:{embedder.sha256[:12]}"

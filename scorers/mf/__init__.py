@@ -1,0 +1,1 @@
+"""The `mf` strategy: RouteLLM's matrix factorization over text embeddings."""

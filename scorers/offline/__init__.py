@@ -1,0 +1,1 @@
+"""Data and measurements. Serving code never imports this."""

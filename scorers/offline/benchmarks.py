@@ -1,0 +1,102 @@
+"""RouteLLM's benchmark files: which of two models answered which prompt right.
+
+Layout, as in RouteLLM's `routellm/evals`: `mmlu/responses/mmlu_<domain>.csv` and `gsm8k/gsm8k_responses.csv`, each with a
+`contaminated_prompts.jsonl` whose `eval_prompt`s are left out. MT Bench isn't read: nothing may be trained on it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from scorers.errors import InvalidData
+from scorers.router import ModelPair
+
+STRONG_COLUMN: Final = "gpt-4-1106-preview"
+WEAK_COLUMN: Final = "mistralai/Mixtral-8x7B-Instruct-v0.1"
+PAIR: Final = ModelPair(strong="gpt-4-1106-preview", weak="mixtral-8x7b-instruct-v0.1")
+"""The two under the names that RouteLLM's own checkpoints know them by."""
+_FOLDERS: Final = ("", "benchmarks", "routellm/evals", "evals")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One prompt and what became of it. `domain` is MMLU's, or `gsm8k`."""
+
+    benchmark: str
+    domain: str
+    prompt: str
+    strong_right: bool
+    weak_right: bool
+
+    @property
+    def preference(self) -> float:
+        """1: only the strong model was right; 0: only the weak; 0.5: a tie."""
+        return 0.5 + (self.strong_right - self.weak_right) / 2
+
+
+def load_outcomes(path: Path) -> list[Outcome]:
+    """Every outcome under `path` (that folder, or a checkout of RouteLLM), in a fixed order. Raises `InvalidData`."""
+    folder = _benchmarks_folder(path)
+    mmlu = sorted((folder / "mmlu" / "responses").glob("mmlu_*.csv"))
+    outcomes = [o for file in mmlu for o in _read(file, "mmlu", file.stem.removeprefix("mmlu_"))]
+    outcomes += _read(folder / "gsm8k" / "gsm8k_responses.csv", "gsm8k", "gsm8k")
+    contaminated = _contaminated(folder / "mmlu") | _contaminated(folder / "gsm8k")
+    return [o for o in outcomes if o.prompt not in contaminated]
+
+
+def data_sha256(outcomes: Iterable[Outcome]) -> str:
+    """64 hex digits over prompts and outcomes, whatever their order."""
+    lines = sorted(json.dumps([o.prompt, o.strong_right, o.weak_right], ensure_ascii=False) for o in outcomes)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def prompt_fraction(prompt: str, salt: str) -> float:
+    """A fixed draw from [0, 1) for a prompt: the same prompt falls on the same side of every split."""
+    digest = hashlib.sha256(f"{salt}\0{prompt}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+def split(outcomes: Sequence[Outcome], share: float, salt: str) -> tuple[list[Outcome], list[Outcome]]:
+    """The rest, and about `share` of the prompts; no prompt is in both."""
+    rest = [o for o in outcomes if prompt_fraction(o.prompt, salt) >= share]
+    return rest, [o for o in outcomes if prompt_fraction(o.prompt, salt) < share]
+
+
+def _benchmarks_folder(path: Path) -> Path:
+    for name in _FOLDERS:
+        if (path / name / "mmlu" / "responses").is_dir() and (path / name / "gsm8k").is_dir():
+            return path / name
+    raise InvalidData(f"{path}: neither RouteLLM's routellm/evals nor a checkout of it (mmlu/responses and gsm8k aren't there).")
+
+
+def _read(file: Path, benchmark: str, domain: str) -> Iterator[Outcome]:
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                yield Outcome(benchmark, domain, row["prompt"], _right(row[STRONG_COLUMN]), _right(row[WEAK_COLUMN]))
+    except OSError as error:
+        raise InvalidData(f"{file}: can't be read: {error.strerror}") from None
+    except (KeyError, ValueError) as error:
+        raise InvalidData(f"{file}: not in RouteLLM's layout: {error}") from None
+
+
+def _right(text: str) -> bool:
+    if text not in ("True", "False"):
+        raise ValueError(f"an outcome is True or False, not {text[:20]!r}")
+    return text == "True"
+
+
+def _contaminated(folder: Path) -> set[str]:
+    file = folder / "contaminated_prompts.jsonl"
+    try:
+        return {json.loads(line)["eval_prompt"] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()}
+    except OSError as error:
+        raise InvalidData(f"{file}: can't be read: {error.strerror}") from None
+    except (KeyError, ValueError) as error:
+        raise InvalidData(f"{file}: not a list of prompts: {error}") from None

@@ -1,0 +1,1 @@
+"""The `random` strategy: RouteLLM's baseline."""

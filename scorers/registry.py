@@ -1,0 +1,44 @@
+"""Strategy name to router class. Nothing is imported before it is asked for, so `random` never loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, Final
+
+from pointsman.runtime.errors import UnknownStrategy
+from pointsman.runtime.settings import StrategySettings
+from scorers.errors import InvalidOptions
+from scorers.router import Router
+
+ROUTERS: Final[Mapping[str, str]] = {
+    "mf": "scorers.mf.router:MatrixFactorizationRouter",
+    "random": "scorers.random.router:RandomRouter",
+}
+"""A new strategy is one class and one line here."""
+
+
+def build_router(strategy: str, settings: StrategySettings) -> Router:
+    """The strategy's router, ready to score. Raises `UnknownStrategy`, and `StrategyNotBuilt` with the reason."""
+    return router_class(strategy).build(settings)
+
+
+def router_class(strategy: str) -> type[Router]:
+    """The class itself. Raises `UnknownStrategy` listing those that are known."""
+    if strategy not in ROUTERS:
+        raise UnknownStrategy(f"No strategy is named {strategy[:40]!r}; there are: {', '.join(sorted(ROUTERS))}.")
+    module, _, name = ROUTERS[strategy].partition(":")
+    found: Any = getattr(import_module(module), name)
+    router: type[Router] = found
+    return router
+
+
+def checked_options(strategy: str, settings: StrategySettings, *, known: Sequence[str]) -> Mapping[str, Any]:
+    """The strategy's options. Raises `InvalidOptions` naming one that isn't known, and the nearest that is."""
+    for option in settings.options:
+        if option not in known:
+            near = get_close_matches(option, known, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+            raise InvalidOptions(f"strategies.{strategy}.options.{option}: unknown option; {advice}")
+    return settings.options

@@ -1,0 +1,194 @@
+"""Ray Serve: the one module that speaks it. One application per strategy, named as the strategy is.
+
+Ray reads its variables when it's imported, so that the imports are inside the functions, after `_set_environment`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pointsman.runtime.errors import Unavailable
+from pointsman.runtime.settings import Settings, StrategySettings
+from scorers.instance import Instance, claimed_instance, end_leftovers, ray_environment
+from scorers.replica import REFUSED, ScorerReplica
+
+if TYPE_CHECKING:
+    from ray.serve import Application
+
+_SERVICER: Final = "pointsman.scorer.v1.scorer_service_pb2_grpc.add_ScorerServiceServicer_to_server"
+_REQUEST_TIMEOUT_S: Final = 60
+_CONSTRUCTOR_TRIES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyState:
+    """How an application stands: ready, still starting, or failed for a reason."""
+
+    ready: bool
+    failure: str = ""
+
+
+class Cluster:
+    """A private Ray with Serve on it."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    @property
+    def address(self) -> str:
+        """Of Serve's gRPC on this machine; it binds all interfaces, without TLS or identity."""
+        return f"127.0.0.1:{self.instance.grpc_port}"
+
+    def states(self) -> Mapping[str, StrategyState]:
+        """By strategy. Raises whatever Ray raises when its controller can't answer."""
+        from ray import serve
+
+        return {name: _state(application) for name, application in serve.status().applications.items()}
+
+    def dead(self) -> str:
+        """Which of Ray's own processes has died, if any: nothing brings those back but a new start."""
+        import ray
+
+        node = ray._private.worker._global_node
+        return ", ".join(str(kind) for kind, _ in node.dead_processes() if kind in ("gcs_server", "raylet")) if node else "ray"
+
+
+@contextmanager
+def serve_all(settings: Settings) -> Iterator[Cluster]:
+    """Starts Ray, Serve and every strategy's application, and ends all their processes with the context.
+
+    Returns as soon as the applications are under way; `Cluster.states` says which are ready. Raises `Unavailable` where the
+    port is taken.
+    """
+    with claimed_instance(settings.scorers) as instance:
+        _set_environment(ray_environment(instance, settings.scorers))
+        try:
+            try:
+                _start(settings, instance)
+            except Exception as error:
+                raise Unavailable(f"Ray Serve can't start: {_reason(error)}") from error
+            yield Cluster(instance)
+        finally:
+            _stop(instance)
+
+
+def _set_environment(variables: Mapping[str, str]) -> None:
+    # Variables are the only way to set these, and the only one that reaches the processes Ray starts.
+    for name in ("RAY_ADDRESS", "RAY_NAMESPACE", "RAY_AUTH_TOKEN_PATH", "RAY_RUNTIME_ENV_HOOK"):
+        os.environ.pop(name, None)
+    os.environ.update(variables)
+
+
+def _start(settings: Settings, instance: Instance) -> None:
+    import ray
+    from ray import serve
+    from ray.serve.config import HTTPOptions, gRPCOptions
+
+    ray.init(
+        address="local",
+        namespace="pointsman",
+        num_cpus=settings.scorers.num_cpus or _cpus(settings),
+        object_store_memory=settings.scorers.object_store_bytes,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        _node_ip_address="127.0.0.1",
+        _temp_dir=str(instance.folder / "ray"),
+    )
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    serve.start(
+        http_options=HTTPOptions(host=settings.scorers.host, port=instance.http_port),
+        grpc_options=gRPCOptions(port=instance.grpc_port, grpc_servicer_functions=[_SERVICER], request_timeout_s=_REQUEST_TIMEOUT_S),
+        logging_config={"log_level": "WARNING", "enable_access_log": False},
+    )
+    serve.run_many(
+        [
+            serve.RunTarget(_application(name, strategy), name=name, route_prefix=f"/{name}")
+            for name, strategy in settings.strategies.items()
+        ],
+        wait_for_ingress_deployment_creation=False,
+        wait_for_applications_running=False,
+    )
+
+
+def _cpus(settings: Settings) -> int:
+    """Ray's CPUs are bookkeeping: enough that no replica waits for one, with one to spare for a replica's successor."""
+    needs = [max(1, s.min_replicas) * s.num_cpus for s in settings.strategies.values()]
+    spare = max(s.num_cpus for s in settings.strategies.values())
+    return max(os.cpu_count() or 1, math.ceil(sum(needs) + spare))
+
+
+def _application(name: str, settings: StrategySettings) -> Application:
+    from ray import serve
+
+    scale: dict[str, Any] = {"num_replicas": settings.min_replicas}
+    if settings.max_replicas != settings.min_replicas:
+        scale = {
+            "autoscaling_config": {
+                "min_replicas": settings.min_replicas,
+                "max_replicas": settings.max_replicas,
+                "target_ongoing_requests": 2,
+                "upscale_delay_s": 3,
+                "look_back_period_s": 6,
+            }
+        }
+    deployment = serve.deployment(
+        name="Scorer",
+        # Never fewer than the scorer's own queue takes, so that its limit, in prompts, is the one that counts.
+        max_ongoing_requests=settings.max_queued + settings.max_batch,
+        max_queued_requests=settings.max_batch,
+        max_surge_percent=100,
+        max_constructor_retry_count=_CONSTRUCTOR_TRIES,
+        ray_actor_options={"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus},
+        user_config=settings.model_dump(mode="json"),
+        **scale,
+    )(ScorerReplica)
+    application: Application = deployment.bind(name)
+    return application
+
+
+def _state(application: Any) -> StrategyState:
+    deployments = application.deployments.values()
+    if application.status == "RUNNING":
+        return StrategyState(ready=True)
+    if application.status in ("DEPLOY_FAILED", "UNHEALTHY"):
+        texts = [application.message, *(d.message for d in deployments)]
+        return StrategyState(ready=False, failure=_sentence("\n".join(texts)))
+    return StrategyState(ready=False)
+
+
+def _sentence(message: str) -> str:
+    """Our own words out of Serve's message where they are in it (it quotes a traceback), else the first line."""
+    _, ours, rest = message.partition(REFUSED)
+    return (rest if ours else message.strip()).split("\n", 1)[0].strip() or "Ray Serve gives no reason."
+
+
+def _reason(error: Exception) -> str:
+    """The last line that says something: Ray's exceptions begin with a remote traceback."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+def _stop(instance: Instance) -> None:
+    import ray
+    from ray import serve
+
+    # From here on only the clean-up runs, and an interrupted one would leave processes behind.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        node = ray._private.worker._global_node
+        if node and not node.dead_processes():  # Ray would wait for its dead parts
+            with suppress(Exception):  # whatever can't end itself is ended below
+                serve.shutdown()
+            with suppress(Exception):
+                ray.shutdown()
+    finally:
+        end_leftovers(instance)

@@ -1,0 +1,156 @@
+"""The scorers as they run: Ray Serve behind HAProxy, one application per strategy, real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+
+from pointsman.runtime.settings import StrategySettings
+from pointsman.scorer.v1 import scorer_service_pb2 as pb
+from pointsman.scorer.v1 import scorer_service_pb2_grpc as pb_grpc
+from scorers.registry import build_router
+from scorers.router import ScoredPrompt, WinRate
+from tests.on_ray.conftest import RunningScorers
+
+TYPED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED}
+
+
+@pytest.fixture
+async def stub(running: RunningScorers) -> AsyncIterator[Any]:
+    """A client of the cluster."""
+    async with grpc.aio.insecure_channel(running.address) as channel:
+        yield pb_grpc.ScorerServiceStub(channel)
+
+
+def of(application: str) -> tuple[tuple[str, str], ...]:
+    """The metadata that selects a strategy."""
+    return (("application", application),)
+
+
+def batch(texts: Iterable[str], session: str = "", budget_ms: int = 0) -> pb.ScoreRequest:
+    """A request for those texts."""
+    return pb.ScoreRequest(prompts=[pb.Prompt(text=t, session=session) for t in texts], budget_ms=budget_ms)
+
+
+def events(running: RunningScorers) -> list[dict[str, Any]]:
+    """What it has logged, as far as it's ours."""
+    return [json.loads(line) for line in running.log.read_text().splitlines() if line.startswith("{")]
+
+
+async def logged(running: RunningScorers, **wanted: str) -> dict[str, Any]:
+    """The first event with those values, once it's there."""
+    for _ in range(300):
+        for event in events(running):
+            if wanted.items() <= event.items():
+                return event
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{wanted} isn't in the log:\n{running.log.read_text()}")
+
+
+async def test_mf_scores_in_order_what_the_router_scores_in_process(stub: Any) -> None:
+    """Many prompts of many lengths, the same numbers as without Ray."""
+    texts = [f"{'why ' * (n % 37)}number {n}?" for n in range(100)]
+    answer = await stub.Score(batch(texts), metadata=of("mf"), timeout=30)
+    wanted = build_router("mf", StrategySettings()).calculate_strong_win_rates([ScoredPrompt(t) for t in texts])
+    assert [r.strong_win_rate for r in answer.results] == pytest.approx(
+        [w.strong_win_rate for w in wanted if isinstance(w, WinRate)], abs=1e-5
+    )
+
+
+async def test_random_draws_a_sessions_value_as_it_does_anywhere(stub: Any) -> None:
+    """Seed and session alone decide."""
+    answer = await stub.Score(batch(["x"], session="alice"), metadata=of("random"), timeout=30)
+    wanted = build_router("random", StrategySettings(options={"seed": 7})).calculate_strong_win_rates([ScoredPrompt("y", "alice")])
+    assert [WinRate(r.strong_win_rate) for r in answer.results] == wanted
+
+
+async def test_each_application_describes_itself(stub: Any) -> None:
+    """By the metadata key `application`."""
+    mf, random = [await stub.Describe(pb.DescribeRequest(), metadata=of(name), timeout=30) for name in ("mf", "random")]
+    assert (mf.strategy, mf.strong, random.strategy, random.checkpoint) == ("mf", "gpt-4-1106-preview", "random", "none")
+    assert mf.checkpoint == build_router("mf", StrategySettings()).checkpoint
+
+
+async def test_a_wrong_application_is_not_found(stub: Any) -> None:
+    """HAProxy itself says so."""
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await stub.Describe(pb.DescribeRequest(), metadata=of("elsewhere"), timeout=30)
+    assert failed.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_errors_keep_their_code_and_words_through_serve(stub: Any) -> None:
+    """More prompts than the queue takes; more work than the budget allows."""
+    with pytest.raises(grpc.aio.AioRpcError) as too_many:
+        await stub.Score(batch(["x"] * 257), metadata=of("mf"), timeout=30)
+    assert (too_many.value.code(), too_many.value.details()) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "257 prompts in one call; at most 256 are taken.",
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as late:
+        await stub.Score(batch(["word " * 250] * 200, budget_ms=1), metadata=of("mf"), timeout=30)
+    assert (late.value.code(), late.value.details()) == (
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        "No win rate within the 1 ms that the caller gave.",
+    )
+
+
+async def test_a_strategy_that_cannot_be_built_is_named_and_stops_no_other(running: RunningScorers) -> None:
+    """Its reason is logged in our own words; the others say how long they took."""
+    assert (await logged(running, event="strategy failed", strategy="nope"))[
+        "error"
+    ] == "No strategy is named 'nope'; there are: mf, random."
+    for strategy in ("mf", "random"):
+        assert (await logged(running, event="strategy ready", strategy=strategy))["seconds"] > 0
+
+
+async def test_a_killed_replica_costs_typed_errors_at_most_and_service_returns(running: RunningScorers, stub: Any) -> None:
+    """Requests run all the while; each has an answer or a typed error before its deadline."""
+    (replica,) = running.replicas("mf")
+    outcomes: list[grpc.StatusCode] = []
+    stop = asyncio.Event()
+
+    async def call() -> None:
+        while not stop.is_set():
+            try:
+                answer = await stub.Score(batch(["Why?", "How?"]), metadata=of("mf"), timeout=5)
+                assert len(answer.results) == 2
+                outcomes.append(grpc.StatusCode.OK)
+            except grpc.aio.AioRpcError as error:
+                outcomes.append(error.code())
+                await asyncio.sleep(0.05)
+
+    callers = [asyncio.create_task(call()) for _ in range(8)]
+    while outcomes[-20:] != [grpc.StatusCode.OK] * 20:
+        await asyncio.sleep(0.05)
+    replica.kill()
+    until = time.monotonic() + 60
+    while not ([p.pid for p in running.replicas("mf")] not in ([], [replica.pid]) and outcomes[-20:] == [grpc.StatusCode.OK] * 20):
+        assert time.monotonic() < until, outcomes[-20:]
+        await asyncio.sleep(0.1)
+    stop.set()
+    await asyncio.gather(*callers)
+    assert set(outcomes) - {grpc.StatusCode.OK} <= TYPED
+
+
+async def test_a_second_instance_on_the_same_port_refuses_to_start(running: RunningScorers) -> None:
+    """It names the port, and the first one serves on."""
+    second = await asyncio.create_subprocess_exec(*running.process.args, stderr=asyncio.subprocess.PIPE)  # type: ignore[misc]
+    _, said = await asyncio.wait_for(second.communicate(), 60)
+    assert second.returncode == 1
+    assert f"gRPC port {running.address.split(':')[1]} run already" in said.decode()
+
+
+async def test_sigterm_ends_it_and_leaves_no_process(running: RunningScorers) -> None:
+    """Replicas, proxies, HAProxy and Ray's own: the last test, since nothing serves after it."""
+    below = psutil.Process(running.process.pid).children(recursive=True)
+    assert any("haproxy" in p.name() for p in below)
+    running.process.terminate()
+    assert await asyncio.to_thread(running.process.wait, 60) == 0
+    assert psutil.wait_procs(below, timeout=1)[1] == []
