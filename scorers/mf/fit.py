@@ -2,7 +2,7 @@
 
 For one pair the win rate is sigmoid(u · e), so that the loss (cross-entropy against the preference, ties as 0.5, plus
 l2/2 · ‖u‖²) is convex in u: Newton's method finds its one minimum, with nothing left to chance, and u is then written as
-RouteLLM's factors. Gradient descent on the factors did worse on domains it hadn't seen (see the checkpoint's card).
+RouteLLM's factors. Gradient descent on the factors did worse on domains it hadn't seen (docs/decisions/0008).
 """
 
 from __future__ import annotations
