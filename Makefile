@@ -17,7 +17,7 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: $(VENV)/installed ## Make the environment in .venv (1.7 GB; a minute or two)
+install: $(VENV)/installed ## Make the environment in .venv (2 GB; a minute or two)
 
 $(VENV)/installed: pyproject.toml Makefile $(wildcard requirements/*.txt)
 	$(PYTHON) -m venv $(VENV)

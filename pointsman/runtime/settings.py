@@ -93,7 +93,7 @@ class ScorersSettings(Part):
     """Where Serve's gRPC and HTTP listen; the stock proxy's gRPC listens on every interface whatever this says."""
     grpc_port: Port = 9000
     http_port: Port = 8000
-    """Serve's own HTTP proxy; nothing of ours uses it, but Serve starts it."""
+    """Serve's own HTTP proxy; nothing of ours uses it, but Serve starts it, on a free port where this one is taken."""
     haproxy: bool = True
     """Serve behind HAProxy with its throughput flags; false is the stock Python proxy (4 times slower per call)."""
     num_cpus: Annotated[int, Field(ge=1)] | None = None

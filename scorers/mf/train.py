@@ -135,6 +135,9 @@ def main() -> int:
     except PointsmanError as error:
         Console(stderr=True).print(f"[red]{error.message}[/red]", soft_wrap=True)
         return 2
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted")
+        return 130
     if arguments.json:
         sys.stdout.write(json.dumps(asdict(trained)) + "\n")
     else:

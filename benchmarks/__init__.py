@@ -1,0 +1,1 @@
+"""Run on purpose, with their results beside them."""

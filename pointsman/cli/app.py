@@ -1,0 +1,149 @@
+"""The commands and their options. What a command needs is imported inside it, so that `--help` stays quick.
+
+Exit codes: 0 done, 1 the request or a service failed, 2 wrong arguments or settings, 3 no service answers.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from pointsman import __version__
+from pointsman.cli.exits import CommandFailed
+
+if TYPE_CHECKING:
+    from pointsman.client import Client
+
+_HELP: Final = "Sends each prompt to the strong or the weak LLM, by predicted strong win rate and your threshold."
+_EPILOG: Final = "Exit codes: 0 done, 1 the request or a service failed, 2 wrong arguments or settings, 3 no service answers."
+
+Model = Annotated[str, typer.Option(help="RouteLLM's model string.")]
+Address = Annotated[str, typer.Option(help="The gateway's gRPC address, host:port.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, and nothing else.")]
+Timeout = Annotated[float, typer.Option(help="The deadline, in seconds.", min=0.001)]
+Prompt = Annotated[str, typer.Argument(help="The prompt; - reads it from standard input.")]
+_MODEL: Final = "router-mf-0.5"
+_ADDRESS: Final = "127.0.0.1:50051"
+_TIMEOUT_S: Final = 600.0
+
+
+def run() -> int:
+    """Runs the command that the process's arguments name. The exit code."""
+    try:
+        build_app()(prog_name="pointsman")
+    except CommandFailed as failure:
+        sys.stderr.write(f"{failure.message}\n")
+        return failure.exit_code
+    return 0
+
+
+def build_app() -> typer.Typer:
+    """The command with its subcommands."""
+    app = typer.Typer(help=_HELP, epilog=_EPILOG, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(_pointsman)
+    app.command("up")(_up)
+    app.command("route")(_route)
+    app.command("chat")(_chat)
+    app.command("strategies")(_strategies)
+    train = typer.Typer(help="Train a strategy's checkpoint from preference data.", no_args_is_help=True)
+    train.callback()(_train)
+    train.command("mf")(_train_mf)
+    app.add_typer(train, name="train")
+    return app
+
+
+def _pointsman(
+    version: Annotated[bool, typer.Option("--version", callback=lambda asked: _version(asked), is_eager=True, help="The version.")] = False,
+) -> None: ...
+
+
+def _train() -> None: ...
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"pointsman {__version__}")
+        raise typer.Exit
+
+
+def _up(settings: Annotated[Path | None, typer.Option(help="The settings file.")] = None) -> None:
+    """Start everything on this machine, and stop it on Ctrl-C: scorers on Ray, controller, gateway, and two small local LLMs where
+    the settings name no backend."""
+    from pointsman.cli.up import up
+
+    raise typer.Exit(up(settings))
+
+
+def _route(prompt: Prompt, model: Model = _MODEL, address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S) -> None:
+    """Decide which tier would answer a prompt, without calling it."""
+    from pointsman.cli.output import show_json, show_receipt
+    from pointsman.cli.reporting import reported
+
+    with reported(), _client(address, timeout) as client:
+        answer = client.route(_read(prompt), model=model)
+    if json:
+        show_json(answer)
+    else:
+        show_receipt(answer.receipt, answer.decision)
+
+
+def _chat(
+    prompt: Prompt,
+    model: Model = _MODEL,
+    max_tokens: Annotated[int | None, typer.Option(help="The answer's length at most, in tokens.", min=1)] = None,
+    address: Address = _ADDRESS,
+    json: Json = False,
+    timeout: Timeout = _TIMEOUT_S,
+) -> None:
+    """Ask the tier that the router chooses; the answer is shown as it comes, then its receipt."""
+    from pointsman.cli.output import show_json, show_receipt, show_text
+    from pointsman.cli.reporting import reported
+    from pointsman.client import ChatOptions
+
+    messages = [{"role": "user", "content": _read(prompt)}]
+    options: ChatOptions = {"model": model} if max_tokens is None else {"model": model, "max_tokens": max_tokens}
+    with reported(), _client(address, timeout) as client:
+        if json:
+            show_json(client.chat(messages, **options))
+            return
+        with client.stream_chat(messages, **options) as answer:
+            show_text(answer.text())
+        if answer.receipt:
+            show_receipt(answer.receipt, answer.receipt.decision)
+
+
+def _strategies(address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S) -> None:
+    """List the strategies and whether they are ready, the pairs, and the policies."""
+    from pointsman.cli.output import show_json, show_strategies
+    from pointsman.cli.reporting import reported
+
+    with reported(), _client(address, timeout) as client:
+        answer = client.list_strategies()
+    if json:
+        show_json(answer)
+    else:
+        show_strategies(answer)
+
+
+def _train_mf(
+    data: Annotated[Path, typer.Option(help="Preference data: a folder of RouteLLM's benchmark files.")],
+    out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
+    seed: Annotated[int, typer.Option(help="The seed; the same seed and data give the same checkpoint.")] = 0,
+) -> None:
+    """Train the matrix factorisation router."""
+    from pointsman.cli.train import train
+
+    raise typer.Exit(train("mf", data, out, seed))
+
+
+def _client(address: str, timeout: float) -> Client:
+    from pointsman.client import Client
+
+    return Client(address, timeout=timeout)
+
+
+def _read(prompt: str) -> str:
+    return sys.stdin.read() if prompt == "-" else prompt

@@ -1,0 +1,122 @@
+"""What the commands show: rich text for people, or one JSON object with the contract's own field names."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Final
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pointsman.runtime.decision_headers import reason_name, tier_name
+from pointsman.v1 import route_service_pb2, routing_pb2
+
+# A model's text must not drive the terminal.
+_CONTROLS: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_PIPE_WIDTH: Final = 200
+_TIER_STYLES: Final = {"strong": "bold magenta", "weak": "bold cyan"}
+
+
+def show_json(message: Message) -> None:
+    """The message as one line of JSON; 64-bit integers are strings and bytes are base64, as protobuf's JSON has them."""
+    values = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    sys.stdout.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+
+def show_text(pieces: Iterable[str]) -> None:
+    """The pieces as they come, then an end of line."""
+    try:
+        for piece in pieces:
+            sys.stdout.write(piece.translate(_CONTROLS))
+            sys.stdout.flush()
+    finally:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+def show_receipt(receipt: routing_pb2.Receipt, decision: routing_pb2.Decision) -> None:
+    """The decision and what explains it, a line per fact."""
+    tier = tier_name(decision.tier)
+    facts: list[tuple[str, str | Text]] = [
+        ("tier", Text(tier, _TIER_STYLES.get(tier, ""))),
+        ("model", decision.model),
+        ("why", _why(decision)),
+        ("pair", decision.pair),
+        ("checkpoint", ", ".join(opinion.checkpoint for opinion in receipt.opinions if opinion.checkpoint)),
+        ("time", _time(receipt)),
+        ("tokens", _tokens(receipt)),
+        ("cost", _cost(receipt)),
+        ("attempts", _attempts(receipt)),
+        ("incomplete", receipt.error),
+        ("request id", receipt.request_id),
+    ]
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        if value:
+            table.add_row(Text(name, "dim"), Text(value) if isinstance(value, str) else value)
+    _console().print(table)
+
+
+def show_strategies(answer: route_service_pb2.ListStrategiesResponse) -> None:
+    """Strategies, pairs and policies as tables."""
+    console = _console()
+    strategies = _table("strategy", "state", "checkpoint", "embedder")
+    for strategy in answer.strategies:
+        state = Text("ready", "green") if strategy.ready else Text(strategy.detail or "not ready", "yellow")
+        strategies.add_row(Text(strategy.name), state, Text(strategy.checkpoint), Text(strategy.embedder))
+    console.print(strategies)
+    pairs = _table("pair", "strong", "weak")
+    for pair in answer.pairs:
+        pairs.add_row(Text(pair.name), Text(pair.strong), Text(pair.weak))
+    console.print(pairs)
+    for name, values in (("policies", answer.policies), ("backends", answer.backends)):
+        if values:
+            console.print(Text(f"{name}: {', '.join(values)}"), soft_wrap=True)
+
+
+def _console() -> Console:
+    # A file or a pipe has no width to keep to.
+    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        # Checkpoints and embedders are long: they break over lines before a name or a state does.
+        table.add_column(heading, overflow="fold", min_width=len(heading), no_wrap=heading in ("strategy", "pair"))
+    return table
+
+
+def _why(decision: routing_pb2.Decision) -> str:
+    reason = reason_name(decision.reason)
+    if decision.reason != routing_pb2.REASON_COMPARISON:
+        return f"{reason} ({decision.strategy})" if decision.strategy else reason
+    sign = "≥" if decision.tier == routing_pb2.TIER_STRONG else "<"
+    return f"{decision.strategy}: strong win rate {decision.strong_win_rate:.4f} {sign} threshold {decision.threshold:g}"
+
+
+def _time(receipt: routing_pb2.Receipt) -> str:
+    timings = receipt.timings
+    named = (("scoring", timings.scoring_s), ("first byte", timings.first_byte_s), ("total", timings.total_s))
+    return ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in named if seconds)
+
+
+def _tokens(receipt: routing_pb2.Receipt) -> str:
+    if not receipt.HasField("usage"):
+        return ""
+    estimated = " (estimated)" if receipt.usage.estimated else ""
+    return f"{receipt.usage.prompt_tokens} read, {receipt.usage.completion_tokens} written{estimated}"
+
+
+def _cost(receipt: routing_pb2.Receipt) -> str:
+    cost = receipt.cost
+    return f"{cost.amount:g} {cost.currency}, always strong {cost.always_strong:g}" if receipt.HasField("cost") else ""
+
+
+def _attempts(receipt: routing_pb2.Receipt) -> str:
+    return ", ".join(f"{a.backend} {a.error or a.http_status}" for a in receipt.attempts) if len(receipt.attempts) > 1 else ""

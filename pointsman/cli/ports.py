@@ -1,0 +1,91 @@
+"""The ports of `pointsman up`, checked before anything starts."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+
+from pointsman.runtime.settings import Settings
+
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+
+
+@dataclass(frozen=True, slots=True)
+class PortUse:
+    """One port: the settings key that names it, and the address it is bound on."""
+
+    key: str
+    host: str
+    port: int
+
+
+def ports(settings: Settings) -> list[PortUse]:
+    """Every port that must be the one in the settings. Not scorers.http_port: Serve takes another one where that is taken."""
+    gateway, controller, scorers, local = settings.gateway, settings.controller, settings.scorers, settings.local_llm
+    used = [
+        PortUse("gateway.rest_port", gateway.host, gateway.rest_port),
+        PortUse("gateway.grpc_port", gateway.host, gateway.grpc_port),
+        PortUse("controller.grpc_port", controller.host, controller.grpc_port),
+        PortUse("controller.metrics_port", controller.host, controller.metrics_port),
+        # The stock proxy's gRPC binds every interface.
+        PortUse("scorers.grpc_port", scorers.host if scorers.haproxy else "0.0.0.0", scorers.grpc_port),  # noqa: S104
+    ]
+    if settings.uses_local_llms:
+        used += [
+            PortUse("local_llm.strong_port", "127.0.0.1", local.strong_port),
+            PortUse("local_llm.weak_port", "127.0.0.1", local.weak_port),
+        ]
+    return used
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """What in the settings can't work when all services run here, a sentence each."""
+    used = ports(settings)
+    said = [f"{use.key}: pointsman up needs a fixed port, not 0" for use in used if use.port == 0]
+    first: dict[int, str] = {}
+    for use in used:
+        if use.port and (other := first.setdefault(use.port, use.key)) != use.key:
+            said.append(f"{use.key}: port {use.port} is also {other}")
+    if not any(_port_of(address) == settings.controller.grpc_port for address in settings.gateway.controllers):
+        said.append(f"gateway.controllers: none has the port of the controller that would start, {settings.controller.grpc_port}")
+    if _port_of(settings.controller.scorers) != settings.scorers.grpc_port:
+        said.append(f"controller.scorers: {settings.controller.scorers} hasn't the port of scorers.grpc_port, {settings.scorers.grpc_port}")
+    return said
+
+
+def taken(used: Sequence[PortUse]) -> list[str]:
+    """Which of the ports can't be bound, a sentence each: who holds it and which setting to change."""
+    said = []
+    for use in used:
+        family = socket.AF_INET6 if ":" in use.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((use.host, use.port))
+            except OSError as error:
+                said.append(f"{use.host}:{use.port} can't be bound: {error.strerror}{_holder(use.port)}; change {use.key} in the settings")
+    return said
+
+
+def reachable(host: str) -> str:
+    """Where a client on this machine finds a server bound to `host`."""
+    return _ANY.get(host, host)
+
+
+def _port_of(address: str) -> int | None:
+    port = address.rpartition(":")[2]
+    return int(port) if port.isdecimal() else None
+
+
+def _holder(port: int) -> str:
+    try:
+        for held in psutil.net_connections(kind="tcp"):
+            if held.status == psutil.CONN_LISTEN and held.laddr and held.laddr.port == port and held.pid:
+                return f" (held by {psutil.Process(held.pid).name()}, process {held.pid})"
+    except psutil.Error:
+        return ""  # another user's process isn't ours to name
+    return ""

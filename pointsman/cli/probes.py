@@ -1,0 +1,84 @@
+"""Whether a service is ready: each probe asks it over its own protocol, as its callers will."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import grpc
+
+from pointsman.cli.children import Probe
+from pointsman.scorer.v1 import scorer_service_pb2
+from pointsman.scorer.v1.scorer_service_pb2_grpc import ScorerServiceStub
+
+_TIMEOUT_S: Final = 2.0
+_SHOWN: Final = 160
+_MAX_BYTES: Final = 65_536
+
+
+def http_ready(host: str, port: int, path: str) -> Probe:
+    """Ready when GET `path` answers 200; what is missing is the answer's body."""
+
+    async def probe() -> str | None:
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                status, body = await _get(host, port, path)
+        except (OSError, TimeoutError):
+            return f"no answer on port {port} yet"
+        return None if status == "200" else (" ".join(body.split())[:_SHOWN] or f"{path} answers {status or 'nothing'}")
+
+    return probe
+
+
+def grpc_healthy(host: str, port: int) -> Probe:
+    """Ready when grpc.health.v1 says that the server serves."""
+
+    async def probe() -> str | None:
+        # Here, since the command's own installation doesn't have it; a checkout that can run the services does.
+        from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+        try:
+            async with grpc.aio.insecure_channel(f"{host}:{port}") as channel:
+                stub: Any = health_pb2_grpc.HealthStub(channel)  # its types don't know its methods
+                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_S)
+        except grpc.RpcError:
+            return f"no answer on port {port} yet"
+        return None if answer.status == health_pb2.HealthCheckResponse.SERVING else "not serving yet"
+
+    return probe
+
+
+def strategies_ready(host: str, port: int, strategies: Sequence[str]) -> Probe:
+    """Ready when every strategy's scorer describes itself."""
+
+    async def probe() -> str | None:
+        async with grpc.aio.insecure_channel(f"{host}:{port}") as channel:
+            missing = [strategy for strategy in strategies if not await _describes(channel, strategy)]
+        return f"no answer yet from: {', '.join(missing)}" if missing else None
+
+    return probe
+
+
+async def _describes(channel: grpc.aio.Channel, strategy: str) -> bool:
+    # Ray Serve's proxy selects the application by this metadata.
+    application = (("application", strategy),)
+    try:
+        await ScorerServiceStub(channel).Describe(scorer_service_pb2.DescribeRequest(), timeout=_TIMEOUT_S, metadata=application)
+    except grpc.RpcError:
+        return False
+    return True
+
+
+async def _get(host: str, port: int, path: str) -> tuple[str, str]:
+    # HTTP/1.0: the answer ends with the connection, and no proxy variable of the environment can send it elsewhere.
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
+        answer = bytearray()
+        while len(answer) < _MAX_BYTES and (piece := await reader.read(_MAX_BYTES)):
+            answer += piece
+    finally:
+        writer.close()
+    head, _, body = answer.decode(errors="replace").partition("\r\n\r\n")
+    return head.partition(" ")[2][:3], body

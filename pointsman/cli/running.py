@@ -1,0 +1,75 @@
+"""The life of `pointsman up`: start, announce, watch, and on a signal stop. It knows nothing of what the children are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+
+from pointsman.cli.children import ChildSpec, Pace, StartFailed
+from pointsman.cli.exits import FAILED, OK, USAGE, CommandFailed
+from pointsman.cli.supervisor import SETTINGS_EXIT, Supervisor
+from pointsman.cli.views import LiveView, PlainView, write_line
+
+
+async def run(
+    specs: Sequence[ChildSpec],
+    *,
+    cwd: Path,
+    logs: Path,
+    view: LiveView | PlainView,
+    announcement: Callable[[float], str],
+    pace: Pace | None = None,
+) -> int:
+    """Runs the children until SIGINT, SIGTERM or SIGHUP, and returns the exit code with none of them left.
+
+    `announcement` is shown once all are ready and gets the seconds it took. Raises `CommandFailed` where the start fails.
+    """
+    supervisor = Supervisor(specs, cwd=cwd, logs=logs, on_change=view.changed, pace=pace)
+    stopping = _on_signals(supervisor)
+    begun = time.monotonic()
+    try:
+        with view.starting(supervisor.children) if isinstance(view, LiveView) else contextlib.nullcontext():
+            await _unless(stopping, supervisor.start())
+        if not stopping.is_set():
+            write_line(announcement(time.monotonic() - begun))
+            await _unless(stopping, supervisor.watch())
+    except StartFailed as error:
+        raise CommandFailed(f"{error}; its log: {error.child.log}", USAGE if error.exit_code == SETTINGS_EXIT else FAILED) from None
+    finally:
+        write_line("stopping; Ctrl-C again kills at once")
+        await supervisor.stop()
+        write_line("stopped; no process is left")
+    return OK
+
+
+async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Runs the work until it is done or everything is to stop. Raises what the work raises."""
+    working, stopped = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+    finally:
+        working.cancel()
+        stopped.cancel()
+
+
+def _on_signals(supervisor: Supervisor) -> asyncio.Event:
+    """Set by the first SIGINT, SIGTERM or SIGHUP; a second SIGINT or SIGTERM makes the stop a kill."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if stopping.is_set():
+            supervisor.hurry()
+        stopping.set()
+
+    loop.add_signal_handler(signal.SIGINT, stop)
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
+        loop.add_signal_handler(signal.SIGHUP, stopping.set)
+    return stopping

@@ -1,0 +1,81 @@
+"""The children of `pointsman up`: which processes the settings ask for, and how each is asked whether it is ready."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pointsman
+from pointsman.cli.children import ChildSpec
+from pointsman.cli.ports import reachable
+from pointsman.cli.probes import grpc_healthy, http_ready, strategies_ready
+from pointsman.runtime.settings import Settings
+
+_FOLDERS: Final = ("gateway", "controller", "scorers", "deploy")
+_AFTER_DRAIN_S: Final = 5.0  # a service's own drain, then its sockets
+_SCORERS_GRACE_S: Final = 40.0  # Serve drains its replicas, then Ray stops
+
+
+class NoCheckout(Exception):
+    """The services aren't beside the installed package."""
+
+
+def checkout_root() -> Path:
+    """The folder that holds `pointsman` and the services. Raises `NoCheckout`."""
+    root = Path(pointsman.__file__).resolve().parent.parent
+    if missing := [folder for folder in _FOLDERS if not (root / folder / "__init__.py").is_file()]:
+        raise NoCheckout(
+            f"the services aren't installed with the command: no folder {', '.join(missing)} beside {root / 'pointsman'}; "
+            "run this from a checkout of Pointsman (make run), or use its images"
+        )
+    return root
+
+
+def child_specs(settings: Settings, settings_file: Path | None) -> list[ChildSpec]:
+    """The children in the order of their start; they stop in the reverse order."""
+    gateway, controller, scorers = settings.gateway, settings.controller, settings.scorers
+    return [
+        *_local_llms(settings, settings_file),
+        ChildSpec(
+            "scorers",
+            _command("scorers", settings_file),
+            strategies_ready(reachable(scorers.host), scorers.grpc_port, sorted(settings.strategies)),
+            stop_grace_s=_SCORERS_GRACE_S,
+        ),
+        ChildSpec(
+            "controller",
+            _command("controller", settings_file),
+            grpc_healthy(reachable(controller.host), controller.grpc_port),
+            stop_grace_s=controller.drain_s + _AFTER_DRAIN_S,
+        ),
+        ChildSpec(
+            "gateway",
+            _command("gateway", settings_file),
+            # It answers for everything behind it, so its readiness is that of the whole.
+            http_ready(reachable(gateway.host), gateway.rest_port, "/readyz"),
+            after=("controller",),
+            stop_grace_s=gateway.drain_s + _AFTER_DRAIN_S,
+        ),
+    ]
+
+
+def _local_llms(settings: Settings, settings_file: Path | None) -> list[ChildSpec]:
+    if not settings.uses_local_llms:
+        return []
+    local = settings.local_llm
+    return [
+        ChildSpec(
+            f"local-llm-{tier}",
+            [*_command("deploy.local_llm", settings_file), "--name", tier],
+            http_ready("127.0.0.1", port, "/health"),
+            stop_grace_s=_AFTER_DRAIN_S,
+        )
+        for tier, port in (("strong", local.strong_port), ("weak", local.weak_port))
+    ]
+
+
+def _command(module: str, settings_file: Path | None) -> Sequence[str]:
+    settings = ["--settings", str(settings_file)] if settings_file else []
+    return [sys.executable, "-u", "-m", module, *settings]

@@ -1,0 +1,74 @@
+"""`pointsman up`: everything on this machine, from one command, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from pointsman.cli.announcement import announcement
+from pointsman.cli.exits import FAILED, USAGE, CommandFailed
+from pointsman.cli.ports import contradictions, ports, taken
+from pointsman.cli.running import run
+from pointsman.cli.services import NoCheckout, checkout_root, child_specs
+from pointsman.cli.views import LiveView, PlainView, write_line
+from pointsman.runtime.settings import Settings
+from pointsman.runtime.settings_file import SettingsError, load_settings, settings_path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to run, checked."""
+
+    settings: Settings
+    file: Path | None
+    root: Path
+
+
+def up(path: Path | None) -> int:
+    """Starts all, watches until a signal, stops all. Returns the exit code. Raises `CommandFailed`."""
+    plan = _plan(path)
+    logs = _logs(plan.root)
+    write_line(f"logs: {logs}")
+    if sys.stdin is None:
+        # Closed: its number would go to the next file that is opened.
+        os.open(os.devnull, os.O_RDONLY)
+    console = Console()
+    return asyncio.run(
+        run(
+            child_specs(plan.settings, plan.file),
+            cwd=plan.root,
+            logs=logs,
+            view=LiveView(console) if console.is_terminal else PlainView(),
+            announcement=lambda took_s: announcement(plan.settings, took_s),
+        )
+    )
+
+
+def _logs(root: Path) -> Path:
+    logs = root / "runs" / time.strftime("%Y%m%d-%H%M%S")
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandFailed(f"the folder for the logs, {logs}, can't be made: {error.strerror}", FAILED) from None
+    return logs
+
+
+def _plan(path: Path | None) -> Plan:
+    try:
+        file = settings_path(path)
+        plan = Plan(load_settings(file), file.resolve() if file else None, checkout_root())
+    except SettingsError as error:
+        raise CommandFailed(str(error), USAGE) from None
+    except NoCheckout as error:
+        raise CommandFailed(str(error), FAILED) from None
+    if wrong := contradictions(plan.settings):
+        raise CommandFailed("\n".join(wrong), USAGE)
+    if held := taken(ports(plan.settings)):
+        raise CommandFailed("\n".join(held), FAILED)
+    return plan

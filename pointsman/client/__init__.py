@@ -1,0 +1,28 @@
+"""The Python client of RouteService, for callers: it needs grpcio and protobuf alone.
+
+    with Client("127.0.0.1:50051") as client:
+        answer = client.chat([{"role": "user", "content": "法国的首都是哪里?"}], model="router-mf-0.5")
+        print(answer.choices[0].message.content, answer.receipt.decision.tier)
+
+`AsyncClient` is the same with `await`. Every failure is a `RouteError`.
+"""
+
+from pointsman.client.aio import AsyncChatStream, AsyncClient
+from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
+from pointsman.client.failures import RouteError, Unreachable
+from pointsman.client.requests import ChatOptions, Message, Routing
+from pointsman.client.sync import ChatStream, Client
+
+__all__ = [
+    "DEFAULT_ADDRESS",
+    "DEFAULT_TIMEOUT_S",
+    "AsyncChatStream",
+    "AsyncClient",
+    "ChatOptions",
+    "ChatStream",
+    "Client",
+    "Message",
+    "RouteError",
+    "Routing",
+    "Unreachable",
+]

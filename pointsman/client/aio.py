@@ -1,0 +1,161 @@
+"""The client for asyncio. One instance belongs to one event loop and serves any number of its tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import grpc
+from google.protobuf.message import Message as ProtoMessage
+
+from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
+from pointsman.client.failures import RouteError, from_rpc_error, from_status
+from pointsman.client.messages import Message, text_of
+from pointsman.client.requests import (
+    ChatOptions,
+    Routing,
+    chat_request,
+    compare_request,
+    route_batch_request,
+    route_request,
+    stream_request,
+)
+from pointsman.v1 import route_service_pb2 as pb
+from pointsman.v1 import routing_pb2
+from pointsman.v1.route_service_pb2_grpc import RouteServiceStub
+
+Answer = TypeVar("Answer", bound=ProtoMessage)
+
+
+class AsyncChatStream:
+    """A streamed answer: iterate over its events, or over `text()`.
+
+    `receipt` is there once the stream has ended. Leaving the `async with` block, or `cancel`, stops the backend too.
+    """
+
+    def __init__(self, events: AsyncIterator[pb.StreamChatCompletionResponse], cancel: Callable[[], object], address: str) -> None:
+        self._events = events
+        self._cancel = cancel
+        self._address = address
+        self.receipt: routing_pb2.Receipt | None = None
+
+    def __aiter__(self) -> AsyncIterator[pb.StreamChatCompletionResponse]:
+        return self
+
+    async def __anext__(self) -> pb.StreamChatCompletionResponse:
+        """The next event, an `error` event included. Raises `RouteError` where the call itself failed."""
+        try:
+            event = await anext(self._events)
+        except grpc.RpcError as error:
+            raise _translated(error, self._address) from None
+        if event.HasField("receipt"):
+            self.receipt = event.receipt
+        return event
+
+    async def text(self) -> AsyncIterator[str]:
+        """The pieces of the first answer. Raises `RouteError` after the last piece where the answer was cut."""
+        cut = None
+        async for event in self:
+            if event.HasField("error"):
+                cut = from_status(event.error)
+            elif piece := text_of(event.chunk.deltas):
+                yield piece
+        if cut:
+            raise cut
+
+    def cancel(self) -> None:
+        """Ends the call here, at the service and at the backend."""
+        self._cancel()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.cancel()
+
+
+class AsyncClient:
+    """RouteService at `address`, `host:port`; arguments and errors as in `Client`. Build it inside the event loop."""
+
+    def __init__(
+        self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT_S, credentials: grpc.ChannelCredentials | None = None
+    ) -> None:
+        self._address = address
+        self._timeout = timeout
+        if credentials:
+            self._channel = grpc.aio.secure_channel(address, credentials, options=channel_options())
+        else:
+            self._channel = grpc.aio.insecure_channel(address, options=channel_options())
+        self._stub = RouteServiceStub(self._channel)
+
+    async def route(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Message] | None = None,
+        timeout: float | None = None,
+        **routing: Unpack[Routing],
+    ) -> pb.RouteResponse:
+        """Decides and doesn't call: the decision for a prompt or a conversation."""
+        return await self._call(self._stub.Route, route_request(prompt, messages, routing), timeout)
+
+    async def route_batch(
+        self, prompts: Sequence[str], *, timeout: float | None = None, **routing: Unpack[Routing]
+    ) -> pb.RouteBatchResponse:
+        """Decides for many prompts; the results are in their order, and one bad prompt fails alone."""
+        return await self._call(self._stub.RouteBatch, route_batch_request(prompts, routing), timeout)
+
+    async def compare_strategies(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Message] | None = None,
+        strategies: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> pb.CompareStrategiesResponse:
+        """Each strategy's opinion of one prompt; no strategies asks all of them."""
+        return await self._call(self._stub.CompareStrategies, compare_request(prompt, messages, strategies), timeout)
+
+    async def chat(
+        self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]
+    ) -> pb.ChatCompletionResponse:
+        """Decides, calls the backend, and answers whole."""
+        return await self._call(self._stub.ChatCompletion, chat_request(messages, options), timeout)
+
+    def stream_chat(self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> AsyncChatStream:
+        """Decides, calls the backend, and streams: chunks, an error if it was cut, the receipt. Failures are raised on iteration."""
+        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout))
+        return AsyncChatStream(aiter(call), call.cancel, self._address)
+
+    async def list_strategies(self, *, timeout: float | None = None) -> pb.ListStrategiesResponse:
+        """Strategies with their state, pairs, policies."""
+        return await self._call(self._stub.ListStrategies, pb.ListStrategiesRequest(), timeout)
+
+    async def close(self) -> None:
+        """Ends the connection and every call on it."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def _call(self, method: Callable[..., Awaitable[Answer]], request: ProtoMessage, timeout: float | None) -> Answer:
+        try:
+            return await method(request, timeout=self._seconds(timeout))
+        except grpc.RpcError as error:
+            raise _translated(error, self._address) from None
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout
+
+
+def _translated(error: grpc.RpcError, address: str) -> RouteError | asyncio.CancelledError:
+    # Under a task's cancellation grpc.aio often raises its own CANCELLED; task groups need asyncio's.
+    task = asyncio.current_task()
+    if error.code() is grpc.StatusCode.CANCELLED and task is not None and task.cancelling():
+        return asyncio.CancelledError()
+    return from_rpc_error(error, address)

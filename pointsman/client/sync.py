@@ -1,0 +1,154 @@
+"""The client for threads. One instance serves any number of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import grpc
+from google.protobuf.message import Message as ProtoMessage
+
+from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
+from pointsman.client.failures import from_rpc_error, from_status
+from pointsman.client.messages import Message, text_of
+from pointsman.client.requests import (
+    ChatOptions,
+    Routing,
+    chat_request,
+    compare_request,
+    route_batch_request,
+    route_request,
+    stream_request,
+)
+from pointsman.v1 import route_service_pb2 as pb
+from pointsman.v1 import routing_pb2
+from pointsman.v1.route_service_pb2_grpc import RouteServiceStub
+
+Answer = TypeVar("Answer", bound=ProtoMessage)
+
+
+class ChatStream:
+    """A streamed answer: iterate over its events, or over `text()`.
+
+    `receipt` is there once the stream has ended. Leaving the `with` block, or `cancel`, stops the backend too.
+    """
+
+    def __init__(self, events: Iterator[pb.StreamChatCompletionResponse], cancel: Callable[[], object], address: str) -> None:
+        self._events = events
+        self._cancel = cancel
+        self._address = address
+        self.receipt: routing_pb2.Receipt | None = None
+
+    def __iter__(self) -> Iterator[pb.StreamChatCompletionResponse]:
+        return self
+
+    def __next__(self) -> pb.StreamChatCompletionResponse:
+        """The next event, an `error` event included. Raises `RouteError` where the call itself failed."""
+        try:
+            event = next(self._events)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self._address) from None
+        if event.HasField("receipt"):
+            self.receipt = event.receipt
+        return event
+
+    def text(self) -> Iterator[str]:
+        """The pieces of the first answer. Raises `RouteError` after the last piece where the answer was cut."""
+        cut = None
+        for event in self:
+            if event.HasField("error"):
+                cut = from_status(event.error)
+            elif piece := text_of(event.chunk.deltas):
+                yield piece
+        if cut:
+            raise cut
+
+    def cancel(self) -> None:
+        """Ends the call here, at the service and at the backend."""
+        self._cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.cancel()
+
+
+class Client:
+    """RouteService at `address`, `host:port`. `timeout` is in seconds and becomes the call's deadline, scoring and backend included.
+
+    Every method raises `RouteError`, and `Unreachable` where nothing answers; `ValueError` and `TypeError` for arguments that
+    contradict one another or aren't known. Without `credentials` the connection isn't encrypted.
+    """
+
+    def __init__(
+        self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT_S, credentials: grpc.ChannelCredentials | None = None
+    ) -> None:
+        self._address = address
+        self._timeout = timeout
+        if credentials:
+            self._channel = grpc.secure_channel(address, credentials, options=channel_options())
+        else:
+            self._channel = grpc.insecure_channel(address, options=channel_options())
+        self._stub = RouteServiceStub(self._channel)
+
+    def route(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Message] | None = None,
+        timeout: float | None = None,
+        **routing: Unpack[Routing],
+    ) -> pb.RouteResponse:
+        """Decides and doesn't call: the decision for a prompt or a conversation."""
+        return self._call(self._stub.Route, route_request(prompt, messages, routing), timeout)
+
+    def route_batch(self, prompts: Sequence[str], *, timeout: float | None = None, **routing: Unpack[Routing]) -> pb.RouteBatchResponse:
+        """Decides for many prompts; the results are in their order, and one bad prompt fails alone."""
+        return self._call(self._stub.RouteBatch, route_batch_request(prompts, routing), timeout)
+
+    def compare_strategies(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Message] | None = None,
+        strategies: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> pb.CompareStrategiesResponse:
+        """Each strategy's opinion of one prompt; no strategies asks all of them."""
+        return self._call(self._stub.CompareStrategies, compare_request(prompt, messages, strategies), timeout)
+
+    def chat(
+        self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]
+    ) -> pb.ChatCompletionResponse:
+        """Decides, calls the backend, and answers whole."""
+        return self._call(self._stub.ChatCompletion, chat_request(messages, options), timeout)
+
+    def stream_chat(self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> ChatStream:
+        """Decides, calls the backend, and streams: chunks, an error if it was cut, the receipt. Failures are raised on iteration."""
+        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout))
+        return ChatStream(iter(call), call.cancel, self._address)
+
+    def list_strategies(self, *, timeout: float | None = None) -> pb.ListStrategiesResponse:
+        """Strategies with their state, pairs, policies."""
+        return self._call(self._stub.ListStrategies, pb.ListStrategiesRequest(), timeout)
+
+    def close(self) -> None:
+        """Ends the connection and every call on it."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _call(self, method: Callable[..., Answer], request: ProtoMessage, timeout: float | None) -> Answer:
+        try:
+            return method(request, timeout=self._seconds(timeout))
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self._address) from None
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout

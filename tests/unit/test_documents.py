@@ -1,0 +1,38 @@
+"""What the documents list is what there is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from pointsman.runtime.errors import WIRE_FORMS
+
+_ROOT = Path(__file__).parents[2]
+
+
+def test_the_error_catalogue_lists_every_error_as_it_is() -> None:
+    """Reason, gRPC code and HTTP status, each once."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w' ]+) \|", (_ROOT / "docs/errors.md").read_text(), re.MULTILINE)
+    listed = {reason: (code, status) for reason, code, status in rows}
+    actual = {form.reason: (form.grpc_code.name, str(form.http_status)) for form in WIRE_FORMS.values()}
+    actual["BACKEND_REJECTED"] = (actual["BACKEND_REJECTED"][0], "the backend's")
+    assert len(rows) == len(listed)
+    assert listed == actual
+
+
+def test_the_readmes_tree_names_every_folder() -> None:
+    """And none that isn't there."""
+    text = (_ROOT / "README.md").read_text()
+    tree = re.search(r"## The tree\n\n```\n(.*?)```", text, re.DOTALL)
+    assert tree
+    named = {line.split("/")[0] for line in tree[1].splitlines() if not line.startswith(" ")}
+    tracked = subprocess.run(["git", "ls-files"], cwd=_ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert named == {path.split("/")[0] for path in tracked if "/" in path and not path.startswith(".")}
+
+
+def test_every_link_in_the_documents_leads_somewhere() -> None:
+    """Links to files of the repository."""
+    for document in [*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")]:
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
