@@ -12,7 +12,6 @@ from pointsman.runtime import errors
 from pointsman.runtime.error_forms import error_info, openai_error, to_status
 from pointsman.runtime.errors import WIRE_FORMS, PointsmanError, wire_form
 
-
 _CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, PointsmanError)]
 
 
