@@ -5,21 +5,18 @@ Exit code 0 after a signal, 1 where Ray died or couldn't start (whoever supervis
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import signal
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 
 import structlog
 
 from pointsman.runtime.errors import PointsmanError
+from pointsman.runtime.process import main
 from pointsman.runtime.settings import Settings
-from pointsman.runtime.settings_file import SettingsError, load_settings
-from pointsman.runtime.telemetry import configure_logging
 from scorers.serve import serve_all
 from scorers.watch import RayDied, watch
 
@@ -28,19 +25,6 @@ _log = structlog.get_logger()
 
 class _Stopped(BaseException):
     """A signal came while Ray was starting; BaseException, so that no handler of Ray's takes it for a failure."""
-
-
-def main() -> int:
-    """The process."""
-    parser = argparse.ArgumentParser(prog="python -m scorers", description="Serve every configured strategy on Ray Serve.")
-    parser.add_argument("--settings", type=Path, help="the settings file")
-    try:
-        settings = load_settings(parser.parse_args().settings)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    configure_logging("scorers", settings.log)
-    return _serve(settings)
 
 
 def _serve(settings: Settings) -> int:
@@ -74,4 +58,4 @@ def _stop_on_signals() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("scorers", _serve))

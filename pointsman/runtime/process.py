@@ -4,36 +4,50 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-
-import uvloop
+from typing import Any, Final
 
 from pointsman.runtime.errors import PointsmanError
 from pointsman.runtime.settings import Settings, with_local_llms
 from pointsman.runtime.settings_file import SettingsError, load_settings
 from pointsman.runtime.telemetry import configure_logging
 
-EXIT_FAILED, EXIT_SETTINGS = 1, 2
+EXIT_FAILED: Final = 1
+EXIT_SETTINGS: Final = 2
+EXIT_INTERRUPTED: Final = 130
 
 
-def main(service: str, run: Callable[[Settings], Awaitable[None]], arguments: Sequence[str] | None = None) -> int:
-    """Runs a service to its end and gives its exit code: 0 stopped as told, 1 couldn't run, 2 settings."""
+def main(service: str, run: Callable[[Settings], int], arguments: Sequence[str] | None = None) -> int:
+    """Runs a service to its end and gives the process's exit code.
+
+    0 after a graceful stop, 1 where it can't serve, 2 for wrong settings, 130 for a Ctrl-C that can't wait; what is wrong is one
+    sentence on standard error.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m {service}")
-    parser.add_argument("--settings", type=Path, help="the settings file (YAML)")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="the settings file (YAML)")
     options = parser.parse_args(arguments)
-
-    async def body(settings: Settings) -> None:
-        await run(settings)
-
     try:
         settings = with_local_llms(load_settings(options.settings))
         configure_logging(service, settings.log)
-        uvloop.run(body(settings))
+        return run(settings)
     except SettingsError as error:
-        print(f"settings: {error}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{error}\n")
         return EXIT_SETTINGS
     except PointsmanError as error:
-        print(f"{service}: {error.message}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{service}: {error.message}\n")
         return EXIT_FAILED
-    return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def on_uvloop(serve: Callable[[Settings], Coroutine[Any, Any, None]]) -> Callable[[Settings], int]:
+    """`serve` as `main` wants it: on one uvloop event loop, 0 when it returns."""
+
+    def run(settings: Settings) -> int:
+        import uvloop  # what needs no event loop doesn't need it
+
+        uvloop.run(serve(settings))
+        return 0
+
+    return run
