@@ -10,11 +10,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -33,10 +33,12 @@ class EmbedderIdentity(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
     sha256: Sha256
+    dim: Annotated[int, Field(ge=1)]
+    """Length of an embedding."""
 
 
 class CheckpointConfig(BaseModel):
-    """`config.json`."""
+    """`config.json`: what every strategy's has; each adds its own and names itself in `strategy`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     format: Literal[1] = 1
@@ -44,26 +46,11 @@ class CheckpointConfig(BaseModel):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     weights_sha256: Sha256
     """Of `model.safetensors`."""
-    embedder: EmbedderIdentity
-    text_dim: Annotated[int, Field(ge=1)]
-    """Length of an embedding."""
-    dim: Annotated[int, Field(ge=1)]
-    """Length of a model's vector."""
-    models: Annotated[Mapping[str, int], Field(min_length=2)]
-    """Each model's name and its row, from 0 without gaps."""
     strong: str
     weak: str
     data_sha256: Sha256
     seed: int
     created: str
-
-    @model_validator(mode="after")
-    def _models_fit(self) -> CheckpointConfig:
-        if sorted(self.models.values()) != list(range(len(self.models))):
-            raise ValueError("models: rows must be 0, 1, 2, … without gaps")
-        if self.strong == self.weak or not {self.strong, self.weak} <= set(self.models):
-            raise ValueError("strong and weak must be two of models")
-        return self
 
     @property
     def version(self) -> str:
@@ -76,20 +63,20 @@ class CheckpointConfig(BaseModel):
         return ModelPair(self.strong, self.weak)
 
 
-def read_config(folder: Path, strategy: str) -> CheckpointConfig:
+Config = TypeVar("Config", bound=CheckpointConfig)
+
+
+def read_config(folder: Path, schema: type[Config]) -> Config:
     """The directory's config. Raises `CheckpointRefused` where it's missing, wrong, or another strategy's."""
     file = folder / "config.json"
     try:
-        config = CheckpointConfig.model_validate_json(file.read_bytes())
+        return schema.model_validate_json(file.read_bytes())
     except OSError as error:
         raise CheckpointRefused(f"{file}: can't be read: {error.strerror}.") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CheckpointRefused(f"{file}: {where + ': ' if where else ''}{first['msg']}.") from None
-    if config.strategy != strategy:
-        raise CheckpointRefused(f"{folder}: a checkpoint of {config.strategy!r}, not of {strategy!r}.")
-    return config
 
 
 def load_tensors(folder: Path, config: CheckpointConfig, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:
@@ -109,25 +96,28 @@ def load_tensors(folder: Path, config: CheckpointConfig, shapes: Mapping[str, tu
     return tensors
 
 
-def require_embedder(config: CheckpointConfig, embedder: Embedder) -> None:
+def require_embedder(config: CheckpointConfig, fitted: EmbedderIdentity, embedder: Embedder) -> None:
     """Raises `EmbedderMismatch` unless the embedder is the one that the weights were fitted to, to the last bit."""
-    if (embedder.id, embedder.dim) != (config.embedder.id, config.text_dim):
+    if (embedder.id, embedder.dim) != (fitted.id, fitted.dim):
         raise EmbedderMismatch(
-            f"The checkpoint {config.version} was fitted to {config.embedder.id} with {config.text_dim} dimensions, "
+            f"The checkpoint {config.version} was fitted to {fitted.id} with {fitted.dim} dimensions, "
             f"and the embedder here is {embedder.id} with {embedder.dim}."
         )
-    if embedder.sha256 != config.embedder.sha256:
+    if embedder.sha256 != fitted.sha256:
         raise EmbedderMismatch(
-            f"The checkpoint {config.version} was fitted to {config.embedder.id} with weights sha256:{config.embedder.sha256[:12]}, "
+            f"The checkpoint {config.version} was fitted to {fitted.id} with weights sha256:{fitted.sha256[:12]}, "
             f"and the weights here are sha256:{embedder.sha256[:12]}: its win rates would mean nothing."
         )
 
 
-def write_checkpoint(folder: Path, config: Mapping[str, Any], tensors: Tensors, figures: Mapping[str, Any], card: str) -> CheckpointConfig:
+def write_checkpoint(
+    folder: Path, schema: type[Config], config: Mapping[str, Any], tensors: Tensors, figures: Mapping[str, Any], card: str
+) -> Config:
     """Writes all four files and returns the config, `weights_sha256` added; config.json goes last, so a torn write never loads."""
     data: bytes = save(dict(tensors))
-    checked = CheckpointConfig.model_validate({**config, "weights_sha256": hashlib.sha256(data).hexdigest()})
+    checked = schema.model_validate({**config, "weights_sha256": hashlib.sha256(data).hexdigest()})
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").unlink(missing_ok=True)
     (folder / _WEIGHTS).write_bytes(data)
     (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 def card(config: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     """The README.md of a checkpoint, from its config and figures."""
-    rows, apgr = figures["rows"], figures["apgr"]
+    rows, apgr, embedder = figures["rows"], figures["apgr"], config["embedder"]
     return f"""# {config["name"]}
 
 Matrix factorization (RouteLLM's `mf`): predicts how surely {config["strong"]} answers a prompt better than {config["weak"]}.
@@ -43,7 +43,7 @@ APGR (0.5 is a random order) on prompts held out of the fit:
 
 ## How
 
-Text embeddings: {config["embedder"]["id"]}, frozen, {config["text_dim"]} dimensions (weights sha256 `{config["embedder"]["sha256"]}`).
+Text embeddings: {embedder["id"]}, frozen, {embedder["dim"]} dimensions (weights sha256 `{embedder["sha256"]}`).
 Cross-entropy against the preference (a tie is 0.5) with an L2 penalty of {figures["l2"]:g}; for one pair of models the problem is convex
 and solved exactly, then written as RouteLLM's tensors (`P.weight`, `text_proj.0.weight`, `classifier.0.weight`), seed {config["seed"]}.
 Made by `pointsman train mf --data DIR --out DIR --seed {config["seed"]}`, DIR being a folder of RouteLLM's benchmark files.

@@ -9,8 +9,9 @@ from typing import ClassVar, Final, Self
 import numpy as np
 
 from pointsman.runtime.settings import StrategySettings
-from scorers.checkpoint import CheckpointConfig, load_tensors, read_config, require_embedder
+from scorers.checkpoint import load_tensors, read_config, require_embedder
 from scorers.embedding.embedder import Embedder, build_embedder, embedder_version
+from scorers.mf.config import MFConfig
 from scorers.mf.model import collapsed, tensor_shapes
 from scorers.registry import checked_options
 from scorers.router import ModelPair, NoWinRate, Router, ScoredPrompt, WinRate
@@ -23,10 +24,10 @@ class MatrixFactorizationRouter(Router):
 
     strategy: ClassVar[str] = "mf"
 
-    def __init__(self, folder: Path, config: CheckpointConfig, embedder: Embedder) -> None:
+    def __init__(self, folder: Path, config: MFConfig, embedder: Embedder) -> None:
         """Loads the weights of `folder`. Raises `CheckpointRefused`, as `EmbedderMismatch` for another embedder than they need."""
-        require_embedder(config, embedder)
-        shapes = tensor_shapes(num_models=len(config.models), dim=config.dim, text_dim=config.text_dim)
+        require_embedder(config, config.embedder, embedder)
+        shapes = tensor_shapes(num_models=len(config.models), dim=config.dim, text_dim=config.embedder.dim)
         tensors = load_tensors(folder, config, shapes)
         self._u = collapsed(tensors, config.models[config.strong], config.models[config.weak])
         self._config = config
@@ -37,7 +38,7 @@ class MatrixFactorizationRouter(Router):
         """See `Router`; there are no options. The embedder is the one that the checkpoint names."""
         checked_options(cls.strategy, settings, known=[])
         folder = Path(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
-        config = read_config(folder, cls.strategy)
+        config = read_config(folder, MFConfig)
         return cls(folder, config, build_embedder(config.embedder.id, threads=settings.threads))
 
     @property

@@ -20,6 +20,7 @@ from scorers.checkpoint import write_checkpoint
 from scorers.embedding.embedder import Embedder, build_embedder
 from scorers.errors import InvalidData
 from scorers.mf.card import card
+from scorers.mf.config import MFConfig
 from scorers.mf.cross_validation import FOLDS, HeldOut, held_out
 from scorers.mf.fit import Floats, factorise, fit_vector, sigmoid
 from scorers.offline.benchmarks import PAIR, Outcome, data_sha256, load_outcomes, split
@@ -62,8 +63,7 @@ def main_train(data: Path, out: Path, seed: int, report: Report, *, embedder: Em
     config = {
         "strategy": "mf",
         "name": f"mf-{embedder.id.lower()}",
-        "embedder": {"id": embedder.id, "sha256": embedder.sha256},
-        "text_dim": embedder.dim,
+        "embedder": {"id": embedder.id, "sha256": embedder.sha256, "dim": embedder.dim},
         "dim": _DIM,
         "models": {PAIR.strong: 0, PAIR.weak: 1},
         "strong": PAIR.strong,
@@ -72,7 +72,7 @@ def main_train(data: Path, out: Path, seed: int, report: Report, *, embedder: Em
         "seed": seed,
         "created": datetime.now(UTC).date().isoformat(),
     }
-    written = write_checkpoint(out, config, factorise(u, dim=_DIM, seed=seed), content, card(config, content))
+    written = write_checkpoint(out, MFConfig, config, factorise(u, dim=_DIM, seed=seed), content, card(config, content))
     return TrainReport(written.version, str(out), content)
 
 

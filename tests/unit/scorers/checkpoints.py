@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scorers.checkpoint import CheckpointConfig, write_checkpoint
+from scorers.checkpoint import write_checkpoint
 from scorers.embedding.embedder import Embedder, Embeddings
 from scorers.embedding.hashing import HashingEmbedder
+from scorers.mf.config import MFConfig
 
 
 class SyntheticEmbedder:
@@ -42,15 +43,14 @@ def random_tensors(*, num_models: int, dim: int, text_dim: int, seed: int = 3) -
 
 def written(
     folder: Path, tensors: Mapping[str, NDArray[np.float32]] | None = None, embedder: Embedder | None = None, **changes: Any
-) -> CheckpointConfig:
+) -> MFConfig:
     """A checkpoint of mf on disk: two models over the hashing embedder, unless told otherwise."""
     embedder = embedder or HashingEmbedder()
     tensors = random_tensors(num_models=2, dim=8, text_dim=embedder.dim) if tensors is None else tensors
     config = {
         "strategy": "mf",
         "name": "tested",
-        "embedder": {"id": embedder.id, "sha256": embedder.sha256},
-        "text_dim": embedder.dim,
+        "embedder": {"id": embedder.id, "sha256": embedder.sha256, "dim": embedder.dim},
         "dim": tensors["P.weight"].shape[1] if "P.weight" in tensors else 8,
         "models": {"big": 0, "small": 1},
         "strong": "big",
@@ -60,4 +60,4 @@ def written(
         "created": "2026-11-22",
         **changes,
     }
-    return write_checkpoint(folder, config, tensors, {}, "# tested\n")
+    return write_checkpoint(folder, MFConfig, config, tensors, {}, "# tested\n")

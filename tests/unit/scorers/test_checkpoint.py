@@ -59,11 +59,11 @@ def test_weights_that_were_changed_after_writing_are_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"strategy": "bert"}, "a checkpoint of 'bert', not of 'mf'"),
+        ({"strategy": "bert"}, "strategy: Input should be 'mf'"),
         ({"models": {"big": 0, "small": 2}}, "without gaps"),
         ({"weak": "other"}, "strong and weak must be two of models"),
         ({"surprise": 1}, "surprise: Extra inputs"),
-        ({"embedder": {"id": "nowhere", "sha256": "0" * 64}}, "needs the embedder 'nowhere'"),
+        ({"embedder": {"id": "nowhere", "sha256": "0" * 64, "dim": 384}}, "needs the embedder 'nowhere'"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused_in_a_sentence(tmp_path: Path, change: dict[str, Any], said: str) -> None:

@@ -111,7 +111,7 @@ def test_the_directory_is_complete_and_the_card_says_what_it_was_trained_on(data
     assert {file.name for file in ran.out.iterdir()} == {"model.safetensors", "config.json", "figures.json", "README.md"}
     config = json.loads((ran.out / "config.json").read_text())
     assert config["data_sha256"] == data_sha256(load_outcomes(data))
-    assert config["embedder"] == {"id": "hashing-384", "sha256": HashingEmbedder().sha256}
+    assert config["embedder"] == {"id": "hashing-384", "sha256": HashingEmbedder().sha256, "dim": 384}
     assert json.loads((ran.out / "figures.json").read_text()) == report.figures
     card = (ran.out / "README.md").read_text()
     assert "English exam questions" in card
