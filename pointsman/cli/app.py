@@ -48,19 +48,14 @@ def build_app() -> typer.Typer:
     app.command("route")(_route)
     app.command("chat")(_chat)
     app.command("strategies")(_strategies)
-    train = typer.Typer(help="Train a strategy's checkpoint from preference data.", no_args_is_help=True)
-    train.callback()(_train)
-    train.command("mf")(_train_mf)
-    app.add_typer(train, name="train")
+    app.command("train")(_train)
+    app.command("evaluate", add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_evaluate)
     return app
 
 
 def _pointsman(
     version: Annotated[bool, typer.Option("--version", callback=lambda asked: _version(asked), is_eager=True, help="The version.")] = False,
 ) -> None: ...
-
-
-def _train() -> None: ...
 
 
 def _version(asked: bool) -> None:
@@ -128,15 +123,23 @@ def _strategies(address: Address = _ADDRESS, json: Json = False, timeout: Timeou
         show_strategies(answer)
 
 
-def _train_mf(
+def _train(
+    strategy: Annotated[str, typer.Argument(help="The strategy: mf, …")],
     data: Annotated[Path, typer.Option(help="Preference data: a folder of RouteLLM's benchmark files.")],
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
     seed: Annotated[int, typer.Option(help="The seed; the same seed and data give the same checkpoint.")] = 0,
 ) -> None:
-    """Train the matrix factorisation router."""
-    from pointsman.cli.train import train
+    """Train a strategy's checkpoint from preference data."""
+    from pointsman.cli.checkout import train
 
-    raise typer.Exit(train("mf", data, out, seed))
+    raise typer.Exit(train(strategy, data, out, seed))
+
+
+def _evaluate(context: typer.Context) -> None:
+    """Measure how well strategies order labelled prompts (pointsman evaluate --help)."""
+    from pointsman.cli.checkout import evaluate
+
+    raise typer.Exit(evaluate(context.args))
 
 
 def _client(address: str, timeout: float) -> Client:

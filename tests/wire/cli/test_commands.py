@@ -134,7 +134,24 @@ async def test_training_without_its_data_says_so(tmp_path: Path) -> None:
     """Before torch is imported."""
     done = await pointsman_command("train", "mf", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out"))
     assert (done.code, done.out) == (2, "")
-    assert "is not a folder" in done.err
+    assert "doesn't exist" in done.err
+
+
+async def test_only_what_can_be_trained_is(tmp_path: Path) -> None:
+    """random can't, and a name can't lead out of the folder of strategies."""
+    for strategy in ("random", "nope", "../mf"):
+        done = await pointsman_command("train", strategy, "--data", str(tmp_path), "--out", str(tmp_path / "out"))
+        assert (done.code, done.out) == (2, "")
+        assert "nothing to train" in done.err
+
+
+async def test_evaluating_prints_json_lines_and_nothing_else(tmp_path: Path) -> None:
+    """Relative paths are the caller's own."""
+    (tmp_path / "some.csv").write_text("prompt,weak,strong\n" + "".join(f"prompt {n},{n % 2},1\n" for n in range(50)))
+    arguments = ("--data", "some.csv", "--strategies", "random", "--json", "--draws", "10")
+    done = await pointsman_command("evaluate", *arguments, cwd=tmp_path)
+    assert done.code == 0
+    assert [json.loads(line)["strategy"] for line in done.out.splitlines()] == ["random"]
 
 
 async def test_up_names_a_port_that_is_taken_and_the_setting_to_change(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""Commands that need the checkout's own scorers (training, evaluation): each runs in a process of its own, on this terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from pointsman.cli.exits import FAILED, OK, USAGE, CommandFailed
+from pointsman.cli.services import NoCheckout, checkout_root
+
+_TRAINING: Final = {"sw_ranking": "scorers.sw_ranking.index"}  # it has nothing to train, only a table to build
+
+
+def train(strategy: str, data: Path, out: Path, seed: int) -> int:
+    """Trains and returns the exit code. Raises `CommandFailed` naming what is missing."""
+    if not data.exists():
+        raise CommandFailed(f"--data: {data} doesn't exist", USAGE)
+    module = _TRAINING.get(strategy, f"scorers.{strategy}.train")
+    if not strategy.isidentifier() or not (_root() / f"{module.replace('.', '/')}.py").is_file():
+        raise CommandFailed(f"there is nothing to train for a strategy {strategy!r}", USAGE)
+    return _run(module, ["--data", str(data.resolve()), "--out", str(out.resolve()), "--seed", str(seed)])
+
+
+def evaluate(arguments: Sequence[str]) -> int:
+    """Evaluates and returns the exit code; the arguments are `scorers.offline.evaluate`'s own."""
+    return _run("scorers.offline.evaluate", arguments, cwd=Path.cwd())
+
+
+def _root() -> Path:
+    try:
+        return checkout_root()
+    except NoCheckout as error:
+        raise CommandFailed(f"this needs the folder scorers of a checkout: {error}", FAILED) from None
+
+
+def _run(module: str, arguments: Sequence[str], cwd: Path | None = None) -> int:
+    root = _root()
+    if not find_spec("torch"):
+        raise CommandFailed("this needs torch, which isn't installed: make install, in the checkout", FAILED)
+    # By path, so that the arguments' own relative paths mean what they mean to the caller.
+    program = f"import sys, runpy; sys.path.insert(0, {str(root)!r}); runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=cwd or root, check=False)  # noqa: S603
+    return done.returncode if done.returncode in (OK, USAGE) else FAILED

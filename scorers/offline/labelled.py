@@ -1,0 +1,99 @@
+"""Labelled prompts: what each of two models made of them. CSV or JSON Lines with `prompt`, `weak`, `strong`, or RouteLLM's files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scorers.errors import InvalidData
+from scorers.offline.benchmarks import load_outcomes
+
+_NEEDED = ("prompt", "weak", "strong")
+_TRUE = {"true": 1.0, "false": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One prompt with both outcomes: right or wrong as 1 or 0, or any score where more is better."""
+
+    prompt: str
+    weak: float
+    strong: float
+
+
+def load_labelled(path: Path) -> Mapping[str, list[Labelled]]:
+    """Rows by benchmark: a file is one, named by its stem; a folder of RouteLLM's layout is `mmlu` and `gsm8k`.
+
+    Raises `InvalidData` naming file, row (the first is 1) and field.
+    """
+    if path.is_dir():
+        found: dict[str, list[Labelled]] = {}
+        for outcome in load_outcomes(path):
+            found.setdefault(outcome.benchmark, []).append(Labelled(outcome.prompt, outcome.weak_right, outcome.strong_right))
+        return found
+    readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows}
+    if path.suffix.lower() not in readers:
+        raise InvalidData(f"{path}: a .csv or .jsonl file, or a folder of RouteLLM's benchmarks, is needed.")
+    try:
+        with closing(readers[path.suffix.lower()](path)) as raw:
+            rows = [_labelled(f"{path}: row {number}", row) for number, row in enumerate(raw, 1)]
+    except OSError as error:
+        raise InvalidData(f"{path}: can't be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InvalidData(f"{path}: not UTF-8 at byte {error.start}.") from None
+    if not rows:
+        raise InvalidData(f"{path}: has no rows.")
+    return {path.stem: rows}
+
+
+def _csv_rows(path: Path) -> Generator[Mapping[str, Any], None, None]:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.DictReader(lines)
+        _check_columns(path, reader.fieldnames or ())
+        try:
+            yield from reader
+        except csv.Error as error:
+            raise InvalidData(f"{path}: line {reader.line_num}: {error}.") from None
+
+
+def _json_rows(path: Path) -> Generator[Mapping[str, Any], None, None]:
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InvalidData(f"{path}: line {number}: not JSON: {error}.") from None
+            if not isinstance(row, dict):
+                raise InvalidData(f"{path}: line {number}: not an object.")
+            yield row
+
+
+def _check_columns(path: Path, columns: Iterable[str]) -> None:
+    if missing := [name for name in _NEEDED if name not in columns]:
+        raise InvalidData(f"{path}: no column {', '.join(missing)}; there are: {', '.join(columns) or 'none'}.")
+
+
+def _labelled(where: str, row: Mapping[str, Any]) -> Labelled:
+    prompt = row.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise InvalidData(f"{where}: prompt is empty or not text.")
+    return Labelled(prompt, _number(where, "weak", row.get("weak")), _number(where, "strong", row.get("strong")))
+
+
+def _number(where: str, name: str, value: Any) -> float:
+    text = str(value).strip().lower()
+    try:
+        number = _TRUE[text] if text in _TRUE else float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidData(f"{where}: {name} is {text[:40]!r}; a number, true or false is needed.")
+    return number

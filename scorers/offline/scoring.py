@@ -1,0 +1,79 @@
+"""Win rates for many prompts: by routers in this process, or by a running service. The same figures either way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from pointsman.client import AsyncClient
+from pointsman.runtime.errors import Unavailable
+from pointsman.runtime.settings import Settings, StrategySettings
+from pointsman.v1 import route_service_pb2, routing_pb2
+from scorers.errors import ModelFailed
+from scorers.registry import build_router
+from scorers.router import ScoredPrompt, WinRate
+
+Scores = Mapping[str, list[float]]
+"""A list as long as the prompts for each strategy."""
+Progress = Callable[[int], None]
+"""Told how many prompts have been scored, over all strategies."""
+_BATCH: Final = 64
+_TRIES: Final = 8
+
+
+def score_here(strategies: Sequence[str], prompts: Sequence[str], settings: Settings, progress: Progress) -> Scores:
+    """Builds one router after the other. Raises `UnknownStrategy`, `StrategyNotBuilt`, `ModelFailed`."""
+    scores: dict[str, list[float]] = {}
+    done = 0
+    for name in strategies:
+        router = build_router(name, settings.strategies.get(name, StrategySettings()))
+        scores[name] = []
+        for start in range(0, len(prompts), _BATCH):
+            batch = [ScoredPrompt(text) for text in prompts[start : start + _BATCH]]
+            for result in router.calculate_strong_win_rates(batch):
+                if not isinstance(result, WinRate):
+                    raise ModelFailed(name)
+                scores[name].append(result.strong_win_rate)
+            progress(done := done + len(batch))
+    return scores
+
+
+def score_by_service(
+    strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, *, tries: int = _TRIES
+) -> Scores:
+    """Asks the service at `address`, `concurrency` prompts at a time, each at most `tries` times. Raises `RouteError`, and `Unavailable` where one stays unscored."""
+    return asyncio.run(_score_by_service(strategies, prompts, address, concurrency, progress, tries))
+
+
+async def _score_by_service(
+    strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, tries: int
+) -> Scores:
+    scores: dict[str, list[float]] = {name: [float("nan")] * len(prompts) for name in strategies}
+    left = iter(range(len(prompts)))
+    done = 0
+
+    async def worker(client: AsyncClient) -> None:
+        nonlocal done
+        for index in left:
+            for opinion in await _opinions(client, strategies, prompts[index], tries):
+                scores[opinion.strategy][index] = opinion.strong_win_rate
+            progress(done := done + len(strategies))
+
+    async with AsyncClient(address) as client:
+        await asyncio.gather(*(worker(client) for _ in range(concurrency)))
+    return scores
+
+
+async def _opinions(client: AsyncClient, strategies: Sequence[str], prompt: str, tries: int) -> Sequence[routing_pb2.Opinion]:
+    """Every strategy's opinion; one that failed is asked again, since a figure over the rest would be another figure."""
+    kept: dict[str, routing_pb2.Opinion] = {}
+    for attempt in range(tries):
+        missing = [name for name in strategies if name not in kept]
+        response: route_service_pb2.CompareStrategiesResponse = await client.compare_strategies(prompt, strategies=missing)
+        kept |= {opinion.strategy: opinion for opinion in response.opinions if opinion.HasField("strong_win_rate")}
+        if len(kept) == len(strategies):
+            return list(kept.values())
+        await asyncio.sleep(0.25 * 2**attempt)
+    unscored = ", ".join(name for name in strategies if name not in kept)
+    raise Unavailable(f"The service gave no win rate of {unscored} in {tries} tries.")
