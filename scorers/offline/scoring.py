@@ -42,7 +42,10 @@ def score_here(strategies: Sequence[str], prompts: Sequence[str], settings: Sett
 def score_by_service(
     strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, *, tries: int = _TRIES
 ) -> Scores:
-    """Asks the service at `address`, `concurrency` prompts at a time, each at most `tries` times. Raises `RouteError`, and `Unavailable` where one stays unscored."""
+    """Asks the service at `address`, `concurrency` prompts at a time, each at most `tries` times.
+
+    Raises `RouteError`, and `Unavailable` where one stays unscored.
+    """
     return asyncio.run(_score_by_service(strategies, prompts, address, concurrency, progress, tries))
 
 
