@@ -1,6 +1,7 @@
 """What goes wrong in the scorers, as branches of the one tree in `pointsman.runtime.errors`.
 
 Unavailable
+├── EmbeddingFailed              the embedding endpoint gave no vectors
 └── StrategyNotBuilt             a strategy that can't serve, and why
     ├── InvalidOptions           its settings' `options`
     ├── CheckpointRefused        missing, damaged, or of another shape
@@ -30,6 +31,9 @@ class EmbedderMismatch(CheckpointRefused): ...
 
 
 class EmbedderMissing(StrategyNotBuilt): ...
+
+
+class EmbeddingFailed(Unavailable): ...
 
 
 class InvalidData(InvalidRequest): ...

@@ -12,7 +12,7 @@ import structlog
 
 import pointsman
 from pointsman.runtime.batcher import Batcher
-from pointsman.runtime.errors import DeadlineExceeded, InvalidRequest
+from pointsman.runtime.errors import DeadlineExceeded, InvalidRequest, PointsmanError
 from pointsman.runtime.settings import StrategySettings
 from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from scorers.errors import ModelFailed
@@ -115,7 +115,7 @@ class Scorer:
             if len(results) != len(prompts):
                 raise RuntimeError("as many results as prompts are needed")
         except Exception as error:  # noqa: BLE001 (whatever the model raises fails its batch and nothing else)
-            # Where and what kind, but not the exception's words: they may quote a prompt.
+            # Where and what kind, but not the words of an exception that isn't ours: they may quote a prompt.
             frame = traceback.extract_tb(error.__traceback__)[-1]
             _log.error(
                 "model failed",
@@ -123,6 +123,7 @@ class Scorer:
                 prompts=len(prompts),
                 error=type(error).__name__,
                 at=f"{frame.name}:{frame.lineno}",
+                reason=error.message if isinstance(error, PointsmanError) else None,
             )
             raise ModelFailed(router.strategy) from None
         return results

@@ -10,7 +10,8 @@ import numpy as np
 
 from pointsman.runtime.settings import StrategySettings
 from scorers.checkpoint import load_tensors, read_config, require_embedder
-from scorers.embedding.embedder import Embedder, build_embedder, embedder_version
+from scorers.embedding.embedder import Embedder, embedder_version
+from scorers.embedding.options import EMBEDDER_OPTIONS, embedder_for
 from scorers.mf.config import MFConfig
 from scorers.mf.model import collapsed, tensor_shapes
 from scorers.registry import checked_options
@@ -35,11 +36,11 @@ class MatrixFactorizationRouter(Router):
 
     @classmethod
     def build(cls, settings: StrategySettings) -> Self:
-        """See `Router`; there are no options. The embedder is the one that the checkpoint names."""
-        checked_options(cls.strategy, settings, known=[])
+        """See `Router`; the options are those of `embedder_for`."""
+        checked_options(cls.strategy, settings, known=EMBEDDER_OPTIONS)
         folder = Path(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
         config = read_config(folder, MFConfig)
-        return cls(folder, config, build_embedder(config.embedder.id, threads=settings.threads))
+        return cls(folder, config, embedder_for(cls.strategy, config.embedder.id, settings))
 
     @property
     def checkpoint(self) -> str:
