@@ -105,7 +105,7 @@ class StrategySettings(Part):
     """One strategy: its router's options, its scorer's scale and what happens when it can't answer."""
 
     checkpoint: str | None = None
-    """A checkpoint directory; null is the one that ships."""
+    """A checkpoint directory, or a repository of the hub as `owner/name@revision`; null is the one that ships."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """What the strategy's router takes beside the checkpoint, such as random's `seed`."""
     on_failure: OnFailure = "strong"

@@ -17,13 +17,16 @@ class MFConfig(CheckpointConfig):
     embedder: EmbedderIdentity
     dim: Annotated[int, Field(ge=1)]
     """Length of a model's vector."""
+    num_models: Annotated[int, Field(ge=2)]
+    """Rows of the weights."""
     models: Annotated[Mapping[str, int], Field(min_length=2)]
-    """Each model's name and its row, from 0 without gaps."""
+    """Models by name, and the row of each; not every row needs a name."""
 
     @model_validator(mode="after")
     def _models_fit(self) -> MFConfig:
-        if sorted(self.models.values()) != list(range(len(self.models))):
-            raise ValueError("models: rows must be 0, 1, 2, … without gaps")
+        rows = list(self.models.values())
+        if len(set(rows)) != len(rows) or not set(rows) <= set(range(self.num_models)):
+            raise ValueError(f"models: each needs a row of its own from 0 to {self.num_models - 1}")
         if self.strong == self.weak or not {self.strong, self.weak} <= set(self.models):
             raise ValueError("strong and weak must be two of models")
         return self

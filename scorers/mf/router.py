@@ -12,8 +12,10 @@ from pointsman.runtime.settings import StrategySettings
 from scorers.checkpoint import load_tensors, read_config, require_embedder
 from scorers.embedding.embedder import Embedder, embedder_version
 from scorers.embedding.options import EMBEDDER_OPTIONS, embedder_for
+from scorers.hub import checkpoint_folder
 from scorers.mf.config import MFConfig
 from scorers.mf.model import collapsed, tensor_shapes
+from scorers.mf.routellm import is_routellm, require_endpoint, routellm_config
 from scorers.registry import checked_options
 from scorers.router import ModelPair, NoWinRate, Router, ScoredPrompt, WinRate
 
@@ -28,7 +30,7 @@ class MatrixFactorizationRouter(Router):
     def __init__(self, folder: Path, config: MFConfig, embedder: Embedder) -> None:
         """Loads the weights of `folder`. Raises `CheckpointRefused`, as `EmbedderMismatch` for another embedder than they need."""
         require_embedder(config, config.embedder, embedder)
-        shapes = tensor_shapes(num_models=len(config.models), dim=config.dim, text_dim=config.embedder.dim)
+        shapes = tensor_shapes(num_models=config.num_models, dim=config.dim, text_dim=config.embedder.dim)
         tensors = load_tensors(folder, config, shapes)
         self._u = collapsed(tensors, config.models[config.strong], config.models[config.weak])
         self._config = config
@@ -38,7 +40,11 @@ class MatrixFactorizationRouter(Router):
     def build(cls, settings: StrategySettings) -> Self:
         """See `Router`; the options are those of `embedder_for`."""
         checked_options(cls.strategy, settings, known=EMBEDDER_OPTIONS)
-        folder = Path(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
+        folder = checkpoint_folder(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
+        if settings.checkpoint and is_routellm(folder):
+            require_endpoint(settings.options.get("embedder"))
+            embedder = embedder_for(cls.strategy, "", settings)
+            return cls(folder, routellm_config(folder, settings.checkpoint, embedder.sha256), embedder)
         config = read_config(folder, MFConfig)
         return cls(folder, config, embedder_for(cls.strategy, config.embedder.id, settings))
 

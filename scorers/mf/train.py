@@ -23,11 +23,9 @@ from scorers.mf.card import card
 from scorers.mf.config import MFConfig
 from scorers.mf.cross_validation import FOLDS, HeldOut, held_out
 from scorers.mf.fit import Floats, factorise, fit_vector, sigmoid
-from scorers.offline.benchmarks import PAIR, Outcome, data_sha256, load_outcomes, split
+from scorers.offline.benchmarks import PAIR, VALIDATION_SALT, VALIDATION_SHARE, Outcome, data_sha256, load_outcomes, split
 from scorers.offline.metrics import apgr
 
-VALIDATION_SHARE: Final = 0.1
-VALIDATION_SALT: Final = "validation"
 L2_CHOICES: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _DIM: Final = 128  # RouteLLM's
 _STRONG_SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -65,6 +63,7 @@ def main_train(data: Path, out: Path, seed: int, report: Report, *, embedder: Em
         "name": f"mf-{embedder.id.lower()}",
         "embedder": {"id": embedder.id, "sha256": embedder.sha256, "dim": embedder.dim},
         "dim": _DIM,
+        "num_models": 2,
         "models": {PAIR.strong: 0, PAIR.weak: 1},
         "strong": PAIR.strong,
         "weak": PAIR.weak,

@@ -52,6 +52,7 @@ def written(
         "name": "tested",
         "embedder": {"id": embedder.id, "sha256": embedder.sha256, "dim": embedder.dim},
         "dim": tensors["P.weight"].shape[1] if "P.weight" in tensors else 8,
+        "num_models": 2,
         "models": {"big": 0, "small": 1},
         "strong": "big",
         "weak": "small",

@@ -60,7 +60,8 @@ def test_weights_that_were_changed_after_writing_are_refused(tmp_path: Path) -> 
     ("change", "said"),
     [
         ({"strategy": "bert"}, "strategy: Input should be 'mf'"),
-        ({"models": {"big": 0, "small": 2}}, "without gaps"),
+        ({"models": {"big": 0, "small": 2}}, "a row of its own from 0 to 1"),
+        ({"models": {"big": 1, "small": 1}}, "a row of its own"),
         ({"weak": "other"}, "strong and weak must be two of models"),
         ({"surprise": 1}, "surprise: Extra inputs"),
         ({"embedder": {"id": "nowhere", "sha256": "0" * 64, "dim": 384}}, "needs the embedder 'nowhere'"),

@@ -51,7 +51,9 @@ def test_routellms_public_layout_loads_and_scores_as_routellm_does(tmp_path: Pat
     embedder = SyntheticEmbedder(1536)
     tensors = random_tensors(num_models=64, dim=128, text_dim=1536)
     names = {f"model-{i}": i for i in range(64)}
-    config = written(tmp_path, tensors, embedder, models=names, strong=f"model-{ROUTELLM_STRONG}", weak=f"model-{ROUTELLM_WEAK}")
+    config = written(
+        tmp_path, tensors, embedder, num_models=64, models=names, strong=f"model-{ROUTELLM_STRONG}", weak=f"model-{ROUTELLM_WEAK}"
+    )
     router = MatrixFactorizationRouter(tmp_path, config, embedder)
     wanted = [routellm_win_rate(tensors, ROUTELLM_STRONG, ROUTELLM_WEAK, embedder.vector(text)) for text in TEXTS]
     assert rates(router, TEXTS) == pytest.approx(wanted, abs=1e-5)
