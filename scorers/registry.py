@@ -19,16 +19,16 @@ ROUTERS: Final[Mapping[str, str]] = {
 """A new strategy is one class and one line here."""
 
 
-def build_router(strategy: str, settings: StrategySettings) -> Router:
+def build_router(strategy: str, settings: StrategySettings, routers: Mapping[str, str] = ROUTERS) -> Router:
     """The strategy's router, ready to score. Raises `UnknownStrategy`, and `StrategyNotBuilt` with the reason."""
-    return router_class(strategy).build(settings)
+    return router_class(strategy, routers).build(settings)
 
 
-def router_class(strategy: str) -> type[Router]:
+def router_class(strategy: str, routers: Mapping[str, str] = ROUTERS) -> type[Router]:
     """The class itself. Raises `UnknownStrategy` listing those that are known."""
-    if strategy not in ROUTERS:
-        raise UnknownStrategy(f"No strategy is named {strategy[:40]!r}; there are: {', '.join(sorted(ROUTERS))}.")
-    module, _, name = ROUTERS[strategy].partition(":")
+    if strategy not in routers:
+        raise UnknownStrategy(f"No strategy is named {strategy[:40]!r}; there are: {', '.join(sorted(routers))}.")
+    module, _, name = routers[strategy].partition(":")
     found: Any = getattr(import_module(module), name)
     router: type[Router] = found
     return router
