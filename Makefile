@@ -65,3 +65,13 @@ protos: install ## Generate the committed stubs from protos/ (OUT=. to write els
 	PATH="$(CURDIR)/$(VENV)/protos/bin:$$PATH" $(VENV)/protos/bin/python -m grpc_tools.protoc -I protos \
 	  --python_out=$(or $(OUT),.) --grpc_python_out=$(or $(OUT),.) --mypy_out=quiet:$(or $(OUT),.) --mypy_grpc_out=quiet:$(or $(OUT),.) \
 	  $$(cd protos && find pointsman -name '*.proto' | sort)
+
+.PHONY: lock
+lock: ## Resolve today's newest versions into requirements/constraints.txt (in an environment of its own)
+	$(PYTHON) -m venv --clear $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install -q --upgrade pip==26.1
+	$(VENV)/lock/bin/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) $(TORCH)
+	$(VENV)/lock/bin/python -m pip install -q --group gateway --group controller --group scorers --group dev '.[cli]'
+	{ grep '^#' requirements/constraints.txt; $(VENV)/lock/bin/python -m pip freeze \
+	  | grep -viE '^(torch|nvidia|triton|cuda|pointsman)'; } > $(VENV)/constraints.new
+	mv $(VENV)/constraints.new requirements/constraints.txt
