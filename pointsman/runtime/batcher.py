@@ -51,6 +51,9 @@ class Batcher(Generic[Item, Result]):
         if self._closed:
             raise Unavailable("The service is stopping.", retry_after_s=1)
         if len(self._waiting) + len(items) > self._max_waiting:
+            # Those whose callers have gone don't count; they are looked for only when it matters.
+            self._waiting = deque((item, future) for item, future in self._waiting if not future.done())
+        if len(self._waiting) + len(items) > self._max_waiting:
             raise Overloaded("The scoring queue is full; try again shortly.", retry_after_s=1)
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]

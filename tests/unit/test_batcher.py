@@ -87,6 +87,24 @@ async def test_one_item_more_than_the_queue_holds_is_overload_and_queues_nothing
     assert [await running, await queued] == [10, 20]
 
 
+async def test_callers_who_have_gone_hold_no_place_in_the_queue() -> None:
+    """A queue full of the departed takes new items."""
+    gate = Gate()
+    batcher = Batcher(gate.run, max_batch=1, max_waiting=2)
+    running = asyncio.create_task(batcher.submit(1))
+    await settled()
+    gone = [asyncio.create_task(batcher.submit(item)) for item in (2, 3)]
+    await settled()
+    for task in gone:
+        task.cancel()
+    await settled()
+    queued = asyncio.create_task(batcher.submit_many([4, 5]))
+    await settled()
+    gate.open.set()
+    assert (await running, await queued) == (10, [40, 50])
+    assert gate.batches == [[1], [4], [5]]
+
+
 async def test_an_error_reaches_its_own_batch_and_no_other() -> None:
     """The batch of thirteen fails; the one before and the one after don't."""
     gate = Gate()
