@@ -12,7 +12,7 @@ from controller.controller import Call, Controller
 from controller.exchange import Exchange
 from controller.rpc import Context, answers_errors, deadline_of, send_decision, write
 from controller.scorers import Scorers
-from controller.sse import EventSplitter
+from controller.sse import events_of
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import (
     BackendError,
@@ -68,6 +68,8 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     ) -> route_service_pb2.ChatCompletionResponse:
         body = _chat_body(request, stream=False)
         async with self._controller.exchange(self._call(request, body, context, request_id)) as exchange:
+            if exchange.answer.is_stream:
+                raise InvalidBody("The body asks for a stream, which StreamChatCompletion answers.", param="stream")
             answer = await exchange.whole(self._settings.controller.max_response_bytes)
             _refuse_rejection(exchange, answer)
             response = completion_from_json(answer, exchange.answer.backend)
@@ -86,12 +88,10 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 _refuse_rejection(exchange, answer)
                 raise InvalidBody("The backend answered whole and not as a stream.", param="stream")
             await send_decision(context, exchange.decision, request_id)
-            splitter = EventSplitter()
             event = route_service_pb2.StreamChatCompletionResponse
             try:
-                async for piece in exchange.pieces():
-                    for raw in splitter.feed(piece):
-                        await write(context, event(chunk=chunk_from_event(raw, exchange.answer.backend)))
+                async for raw in events_of(exchange.pieces()):
+                    await write(context, event(chunk=chunk_from_event(raw, exchange.answer.backend)))
             except (BackendError, DeadlineExceeded) as error:
                 await write(context, event(error=_cut(exchange, error, request_id)))
             await write(context, event(receipt=exchange.receipt))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
@@ -26,3 +26,13 @@ class EventSplitter:
     def rest(self) -> bytes:
         """What came after the last blank line."""
         return self._unfinished
+
+
+async def events_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The events of a stream; what follows the last blank line is one too, so that no byte is lost."""
+    splitter = EventSplitter()
+    async for piece in pieces:
+        for event in splitter.feed(piece):
+            yield event
+    if rest := splitter.rest():
+        yield rest

@@ -73,6 +73,23 @@ async def test_a_stream_comes_as_chunks_then_the_receipt(controller: RunningCont
     assert weak.received[0].json["stream"] is True
 
 
+async def test_a_typed_stream_loses_no_byte(controller: RunningController, weak: ScriptedBackend) -> None:
+    """However the backend cuts it, and where it leaves out the last blank line."""
+    pieces = [b": ping\n", b'\ndata: {"choices":[{"delta":{"content":"a"}}]}\r\n\r', b"\ndata: [DONE]"]
+    weak.script = streaming(pieces, pause_s=0.01)
+    request = route_service_pb2.StreamChatCompletionRequest(routing=WEAK, body=_body(stream=True))
+    events = [event async for event in controller.stub.StreamChatCompletion(request)]
+    assert b"".join(event.chunk.raw for event in events) == b"".join(pieces)
+    assert [delta.content for event in events for delta in event.chunk.deltas] == ["a"]
+
+
+async def test_a_raw_body_that_asks_for_a_stream_is_told_the_other_call(controller: RunningController) -> None:
+    """ChatCompletion has no room for one."""
+    with pytest.raises(grpc.aio.AioRpcError, match="StreamChatCompletion") as caught:
+        await controller.stub.ChatCompletion(route_service_pb2.ChatCompletionRequest(body=_body(stream=True)))
+    assert error_info(status_of(caught.value)).metadata["param"] == "stream"
+
+
 async def test_only_the_value_of_model_changes_on_the_way(controller: RunningController, weak: ScriptedBackend) -> None:
     """Unknown fields, odd spacing, big numbers and escapes arrive as they were written."""
     body = (
