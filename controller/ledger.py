@@ -16,8 +16,9 @@ class Ledger:
     """The controller's metrics. Labels take their values from the settings and the contracts, so they are bounded."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        decided = ["pair", "strategy", "tier", "reason"]
-        self._requests = Counter("pointsman_requests", "Finished requests.", [*decided, "error"], registry=registry)
+        # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.
+        decided = ["call", "pair", "strategy", "tier", "reason"]
+        self._requests = Counter("pointsman_requests", "Finished requests; call is route or chat.", [*decided, "error"], registry=registry)
         self._refused = Counter("pointsman_refused", "Requests that ended before a decision.", ["error"], registry=registry)
         self._scoring = Histogram("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], buckets=_SECONDS, registry=registry)
         self._first_byte = Histogram(
@@ -48,7 +49,8 @@ class Ledger:
             log.info("refused", request_id=receipt.request_id, error=receipt.error, total_s=round(receipt.timings.total_s, 4))
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
-        self._requests.labels(decision.pair, decision.strategy, tier, reason, receipt.error).inc()
+        call = "chat" if receipt.attempts else "route"
+        self._requests.labels(call, decision.pair, decision.strategy, tier, reason, receipt.error).inc()
         if receipt.opinions:
             self._scoring.labels(decision.strategy).observe(receipt.timings.scoring_s)
         if receipt.timings.first_byte_s:
@@ -57,6 +59,7 @@ class Ledger:
         log.info(
             "routed",
             request_id=receipt.request_id,
+            call=call,
             pair=decision.pair,
             strategy=decision.strategy,
             strong_win_rate=decision.strong_win_rate if decision.HasField("strong_win_rate") else None,

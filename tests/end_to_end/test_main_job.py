@@ -243,7 +243,7 @@ def test_metrics_and_health_answer(product: Product) -> None:
     assert httpx.get(f"{product.rest}/livez").status_code == 200
     edge = httpx.get(f"{product.rest}/metrics").text
     decision = httpx.get(f"http://127.0.0.1:{product.settings['controller']['metrics_port']}/metrics").text
-    assert 'pointsman_requests_total{error="",pair="default",reason="comparison",strategy="mf",tier="weak"}' in decision
+    assert 'pointsman_requests_total{call="chat",error="",pair="default",reason="comparison",strategy="mf",tier="weak"}' in decision
     logs = [path.read_text(errors="replace") for path in _logs(product)]
     assert len(logs) >= 5
     assert all(canary not in text for text in [edge, decision, *logs])

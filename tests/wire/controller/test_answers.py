@@ -220,7 +220,7 @@ async def test_a_caller_who_goes_away_mid_stream_hangs_up_on_the_backend(control
     assert (await call.read()).bytes
     call.cancel()
     await weak.gone.wait()
-    labels = {"pair": "default", "strategy": "mf", "tier": "weak", "reason": "comparison", "error": "CANCELLED"}
+    labels = {"call": "chat", "pair": "default", "strategy": "mf", "tier": "weak", "reason": "comparison", "error": "CANCELLED"}
     while controller.registry.get_sample_value("pointsman_requests_total", labels) != 1.0:
         await asyncio.sleep(0.01)
     assert controller.registry.get_sample_value("pointsman_requests_in_progress") == 0
