@@ -23,7 +23,7 @@ from scorers.errors import CheckpointRefused, EmbedderMismatch
 from scorers.router import ModelPair
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Tensors = Mapping[str, NDArray[np.float32]]
+Tensors = Mapping[str, NDArray[Any]]
 _WEIGHTS: Final = "model.safetensors"
 
 

@@ -13,8 +13,11 @@ from scorers.errors import InvalidOptions
 from scorers.router import Router
 
 ROUTERS: Final[Mapping[str, str]] = {
+    "bert": "scorers.bert.router:BERTRouter",
+    "causal_llm": "scorers.causal_llm.router:CausalLLMRouter",
     "mf": "scorers.mf.router:MatrixFactorizationRouter",
     "random": "scorers.random.router:RandomRouter",
+    "sw_ranking": "scorers.sw_ranking.router:SimilarityWeightedRouter",
 }
 """A new strategy is one class and one line here."""
 

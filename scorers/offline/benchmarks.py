@@ -21,6 +21,9 @@ STRONG_COLUMN: Final = "gpt-4-1106-preview"
 WEAK_COLUMN: Final = "mistralai/Mixtral-8x7B-Instruct-v0.1"
 PAIR: Final = ModelPair(strong="gpt-4-1106-preview", weak="mixtral-8x7b-instruct-v0.1")
 """The two under the names that RouteLLM's own checkpoints know them by."""
+VALIDATION_SHARE: Final = 0.1
+VALIDATION_SALT: Final = "validation"
+"""The split that no strategy trains on, the same for all: `split(outcomes, VALIDATION_SHARE, VALIDATION_SALT)`."""
 _FOLDERS: Final = ("", "benchmarks", "routellm/evals", "evals")
 
 

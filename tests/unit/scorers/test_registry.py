@@ -36,7 +36,7 @@ def test_every_registered_name_is_the_strategy_of_its_class() -> None:
 
 def test_an_unknown_strategy_lists_the_known() -> None:
     """The error says what would be right."""
-    with pytest.raises(UnknownStrategy, match=r"'nope'; there are: mf, random\."):
+    with pytest.raises(UnknownStrategy, match=r"'nope'; there are: bert, causal_llm, mf, random, sw_ranking\."):
         build_router("nope", StrategySettings())
 
 

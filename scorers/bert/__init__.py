@@ -1,0 +1,1 @@
+"""RouteLLM's BERT classifier: who wins, strong, neither or weak, in three classes."""
