@@ -15,7 +15,7 @@ import pytest
 from pointsman.runtime.settings import StrategySettings
 from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from pointsman.scorer.v1 import scorer_service_pb2_grpc as pb_grpc
-from scorers.registry import build_router
+from scorers.registry import ROUTERS, build_router
 from scorers.router import ScoredPrompt, WinRate
 from tests.on_ray.conftest import RunningScorers
 
