@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers.utils import logging as transformers_logging
 
-from pointsman.runtime.errors import PointsmanError
 from scorers.bert.base import BASE_ID, base_folder, empty_model, load_base
 from scorers.bert.card import card
 from scorers.bert.classifier import read_tokenizer
@@ -32,24 +28,13 @@ from scorers.mf.cross_validation import FOLDS, HeldOut, held_out
 from scorers.mf.fit import fit_vector
 from scorers.offline.benchmarks import PAIR, VALIDATION_SALT, VALIDATION_SHARE, Outcome, data_sha256, load_outcomes, split
 from scorers.offline.metrics import apgr
+from scorers.offline.training import Report, TrainReport, run_training
 
 L2_CHOICES: Final = (1.0, 2.0, 4.0)
 _LAYERS: Final = 4
 _MAX_TOKENS: Final = 256  # what the base was made with
 _BATCH: Final = 32
 _STRONG_SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-
-Report = Callable[[str, int, int], None]
-"""Hears the stage's name, how much of it is done and how much there is."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainReport:
-    """What was written: the checkpoint's version, its directory, and the content of `figures.json`."""
-
-    checkpoint: str
-    out: str
-    figures: dict[str, Any]
 
 
 def main_train(data: Path, out: Path, seed: int, report: Report, *, layers: int = _LAYERS) -> TrainReport:
@@ -168,32 +153,7 @@ def main() -> int:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     transformers_logging.disable_progress_bar()
-    try:
-        trained = _with_progress(arguments.data, arguments.out, arguments.seed)
-    except PointsmanError as error:
-        Console(stderr=True).print(f"[red]{error.message}[/red]", soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted")
-        return 130
-    if arguments.json:
-        sys.stdout.write(json.dumps(asdict(trained)) + "\n")
-    else:
-        Console().print_json(data=asdict(trained))
-    return 0
-
-
-def _with_progress(data: Path, out: Path, seed: int) -> TrainReport:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks: dict[str, Any] = {}
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done)
-
-        return main_train(data, out, seed, report)
+    return run_training(lambda report: main_train(arguments.data, arguments.out, arguments.seed, report), as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pointsman.runtime.errors import PointsmanError
 from scorers.causal_llm.base import Base, load_base
 from scorers.causal_llm.card import card
 from scorers.causal_llm.config import CausalLLMConfig
@@ -29,6 +24,7 @@ from scorers.checkpoint import write_checkpoint
 from scorers.errors import InvalidData
 from scorers.offline.benchmarks import PAIR, VALIDATION_SALT, VALIDATION_SHARE, Outcome, data_sha256, load_outcomes, split
 from scorers.offline.metrics import apgr
+from scorers.offline.training import Report, TrainReport, run_training
 
 SYSTEM: Final = "Say from 1 to 5 how well a small language model would answer."
 LAYERS: Final = 15
@@ -36,18 +32,8 @@ MAX_TOKENS: Final = 160
 MOST: Final = 5632
 RANK: Final = 8
 PENALTY: Final = 16.0
-Report = Callable[[str, int, int], None]
-"""Hears the stage's name, how much of it is done and how much there is."""
+
 _STRONG_SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainReport:
-    """What was written: the checkpoint's version, its directory, and the content of `figures.json`."""
-
-    checkpoint: str
-    out: str
-    figures: dict[str, Any]
 
 
 def main_train(
@@ -164,32 +150,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    try:
-        trained = _with_progress(arguments)
-    except PointsmanError as error:
-        Console(stderr=True).print(f"[red]{error.message}[/red]", soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted")
-        return 130
-    if arguments.json:
-        sys.stdout.write(json.dumps(asdict(trained)) + "\n")
-    else:
-        Console().print_json(data=asdict(trained))
-    return 0
-
-
-def _with_progress(arguments: argparse.Namespace) -> TrainReport:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks: dict[str, Any] = {}
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done, total=total)
-
-        return main_train(arguments.data, arguments.out, arguments.seed, report, most=arguments.most, work=arguments.work)
+    return run_training(
+        lambda report: main_train(arguments.data, arguments.out, arguments.seed, report, most=arguments.most, work=arguments.work),
+        as_json=arguments.json,
+    )
 
 
 if __name__ == "__main__":

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,15 +13,13 @@ from typing import Any, Final, get_args
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pointsman.runtime.errors import PointsmanError
 from scorers.checkpoint import write_checkpoint
 from scorers.embedding.embedder import Embedder, build_embedder
 from scorers.errors import CheckpointRefused, InvalidData
 from scorers.offline.benchmarks import PAIR
 from scorers.offline.preferences import Battle
+from scorers.offline.training import Report, TrainReport, run_training
 from scorers.router import ModelPair
 from scorers.sw_ranking.battles import Battles, embedded
 from scorers.sw_ranking.card import card
@@ -35,9 +32,6 @@ from scorers.sw_ranking.rating_groups import UPSTREAM_GROUPS
 
 WEIGHT_BASES: Final = (UPSTREAM_WEIGHT_BASE, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 
-Report = Callable[[str, int, int], None]
-"""Hears the stage's name, how much of it is done and how much there is."""
-
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
@@ -49,18 +43,9 @@ class IndexOptions:
     storage: Storage = "int8"
 
 
-@dataclass(frozen=True, slots=True)
-class IndexReport:
-    """What was written: the checkpoint's version, its directory, and the content of `figures.json`."""
-
-    checkpoint: str
-    out: str
-    figures: dict[str, Any]
-
-
 def main_index(
     data: Path, out: Path, report: Report, options: IndexOptions | None = None, *, embedder: Embedder | None = None
-) -> IndexReport:
+) -> TrainReport:
     """Builds a table of all battles but the fixed validation split's, and writes the checkpoint to `out`. Raises `InvalidData`."""
     options = options or IndexOptions()
     found = load_data(data, options.pair)
@@ -95,7 +80,7 @@ def main_index(
     tensors = table.table(options.storage).tensors()
     written = write_checkpoint(out, SWConfig, config, tensors, content, card(config, content, benchmarks=found.outcomes is not None))
     report("building the table", 1, 1)
-    return IndexReport(written.version, str(out), content)
+    return TrainReport(written.version, str(out), content)
 
 
 def _embed(embedder: Embedder, battles: Sequence[Battle], report: Report) -> NDArray[np.float32]:
@@ -136,25 +121,14 @@ def main() -> int:
     arguments = _parser().parse_args()
     pair = ModelPair(arguments.strong, arguments.weak)
     options = IndexOptions(pair, arguments.rating_groups, arguments.weight_base, arguments.storage)
-    try:
-        written = _with_progress(arguments.data, arguments.out, options)
-    except PointsmanError as error:
-        Console(stderr=True).print(f"[red]{error.message}[/red]", soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted")
-        return 130
-    if arguments.json:
-        sys.stdout.write(json.dumps(asdict(written)) + "\n")
-    else:
-        Console().print_json(data=asdict(written))
-    return 0
+    return run_training(lambda report: main_index(arguments.data, arguments.out, report, options), as_json=arguments.json)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scorers.sw_ranking.index", description="Build sw_ranking's battle table.")
     parser.add_argument("--data", type=Path, required=True, help="RouteLLM's routellm/evals or a checkout of it, or battles as JSON Lines")
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint directory to write")
+    parser.add_argument("--seed", type=int, default=0, help="taken as every training command takes it; nothing here is drawn")
     parser.add_argument("--strong", default=PAIR.strong, help="the strong model's name in the battles")
     parser.add_argument("--weak", default=PAIR.weak, help="the weak model's")
     parser.add_argument("--rating-groups", type=_groups, default=UPSTREAM_GROUPS, help="groups of models of like strength, at most")
@@ -176,19 +150,6 @@ def _weight_base(text: str) -> float:
     except ValidationError:
         raise argparse.ArgumentTypeError("a number above 1 is needed") from None
     return base
-
-
-def _with_progress(data: Path, out: Path, options: IndexOptions) -> IndexReport:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks: dict[str, Any] = {}
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done)
-
-        return main_index(data, out, report, options)
 
 
 if __name__ == "__main__":

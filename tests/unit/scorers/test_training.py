@@ -12,9 +12,10 @@ import pytest
 from pointsman.runtime.settings import StrategySettings
 from scorers.embedding.hashing import HashingEmbedder
 from scorers.errors import InvalidData
-from scorers.mf.train import TrainReport, main_train
+from scorers.mf.train import main_train
 from scorers.offline.benchmarks import VALIDATION_SALT, VALIDATION_SHARE, data_sha256, load_outcomes, split
 from scorers.offline.metrics import apgr
+from scorers.offline.training import TrainReport
 from scorers.registry import build_router
 from tests.unit.scorers.routellm_files import CONTAMINATED, write_files
 

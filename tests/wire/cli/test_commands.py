@@ -137,6 +137,15 @@ async def test_training_without_its_data_says_so(tmp_path: Path) -> None:
     assert "doesn't exist" in done.err
 
 
+@pytest.mark.parametrize("strategy", ["mf", "sw_ranking", "bert", "causal_llm"])
+async def test_every_training_takes_what_the_command_passes(tmp_path: Path, strategy: str) -> None:
+    """An empty folder of data is refused in a sentence, and not for an argument."""
+    done = await pointsman_command("train", strategy, "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--seed", "1")
+    assert (done.code, done.out) == (2, "")
+    assert "neither RouteLLM's routellm/evals nor a checkout of it" in done.err.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
+
+
 async def test_only_what_can_be_trained_is(tmp_path: Path) -> None:
     """random can't, and a name can't lead out of the folder of strategies."""
     for strategy in ("random", "nope", "../mf"):

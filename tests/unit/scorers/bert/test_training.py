@@ -16,9 +16,10 @@ from scorers.bert.engine import padded
 from scorers.bert.fit import class_probabilities, fit_classes
 from scorers.bert.pooling import features, pool_by_mean, replaced
 from scorers.bert.router import SHIPPED_CHECKPOINT
-from scorers.bert.train import TrainReport, main_train
+from scorers.bert.train import main_train
 from scorers.errors import InvalidData
 from scorers.offline.benchmarks import data_sha256, load_outcomes
+from scorers.offline.training import TrainReport
 from scorers.registry import build_router
 from tests.unit.scorers.routellm_files import write_files
 

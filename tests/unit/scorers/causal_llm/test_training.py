@@ -20,9 +20,10 @@ from scorers.causal_llm.linear import fit_direction
 from scorers.causal_llm.llama import load_llama, read_llama_config
 from scorers.causal_llm.model import PrefixedLlama, ScoreModel
 from scorers.causal_llm.sample import sampled
-from scorers.causal_llm.train import TrainReport, main_train
+from scorers.causal_llm.train import main_train
 from scorers.errors import InvalidData
 from scorers.offline.benchmarks import VALIDATION_SALT, VALIDATION_SHARE, data_sha256, load_outcomes, split
+from scorers.offline.training import TrainReport
 from tests.unit.scorers.causal_llm.llamas import write_smollm2
 from tests.unit.scorers.routellm_files import write_files
 

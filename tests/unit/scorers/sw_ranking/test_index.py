@@ -14,9 +14,10 @@ from pointsman.runtime.settings import StrategySettings
 from scorers.embedding.hashing import HashingEmbedder
 from scorers.errors import InvalidData
 from scorers.offline.benchmarks import VALIDATION_SALT, VALIDATION_SHARE, load_outcomes, split
+from scorers.offline.training import TrainReport
 from scorers.registry import build_router
 from scorers.router import ModelPair
-from scorers.sw_ranking.index import IndexOptions, IndexReport, main_index
+from scorers.sw_ranking.index import IndexOptions, main_index
 from tests.unit.scorers.routellm_files import write_files
 
 
@@ -27,7 +28,7 @@ class Run:
     out: Path
     heard: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def index(self, data: Path, options: IndexOptions | None = None) -> IndexReport:
+    def index(self, data: Path, options: IndexOptions | None = None) -> TrainReport:
         return main_index(data, self.out, lambda *said: self.heard.append(said), options, embedder=HashingEmbedder())
 
 
@@ -40,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, IndexReport]:
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, TrainReport]:
     """A table of the benchmark files."""
     run = Run(tmp_path_factory.mktemp("checkpoint"))
     return run, run.index(data)
@@ -62,7 +63,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_the_table_learns_what_the_data_says_and_serves(run: tuple[Run, IndexReport]) -> None:
+def test_the_table_learns_what_the_data_says_and_serves(run: tuple[Run, TrainReport]) -> None:
     """The written directory loads by the strict loader, and orders new prompts as the data would."""
     ran, report = run
     router = build_router("sw_ranking", StrategySettings(checkpoint=str(ran.out)))
@@ -72,7 +73,7 @@ def test_the_table_learns_what_the_data_says_and_serves(run: tuple[Run, IndexRep
     assert min(report.figures["held_out"].values()) > 0.6
 
 
-def test_no_prompt_of_the_validation_split_is_in_the_table(data: Path, run: tuple[Run, IndexReport]) -> None:
+def test_no_prompt_of_the_validation_split_is_in_the_table(data: Path, run: tuple[Run, TrainReport]) -> None:
     """As many battles as training rows, and config.json says so."""
     training, validation = split(load_outcomes(data), VALIDATION_SHARE, VALIDATION_SALT)
     table = load_file(run[0].out / "model.safetensors")
@@ -81,7 +82,7 @@ def test_no_prompt_of_the_validation_split_is_in_the_table(data: Path, run: tupl
     assert json.loads((run[0].out / "config.json").read_text())["battles"] == len(training)
 
 
-def test_the_directory_is_complete_and_holds_no_text(data: Path, run: tuple[Run, IndexReport]) -> None:
+def test_the_directory_is_complete_and_holds_no_text(data: Path, run: tuple[Run, TrainReport]) -> None:
     """Table, config, figures, card; no prompt is in any of them."""
     files = {file.name: file.read_bytes() for file in run[0].out.iterdir()}
     assert set(files) == {"model.safetensors", "config.json", "figures.json", "README.md"}
@@ -90,12 +91,12 @@ def test_the_directory_is_complete_and_holds_no_text(data: Path, run: tuple[Run,
     assert not any(outcome.prompt.encode() in content for outcome in load_outcomes(data) for content in files.values())
 
 
-def test_the_same_data_give_the_same_table(data: Path, run: tuple[Run, IndexReport], tmp_path: Path) -> None:
+def test_the_same_data_give_the_same_table(data: Path, run: tuple[Run, TrainReport], tmp_path: Path) -> None:
     """To the last bit."""
     assert Run(tmp_path).index(data).checkpoint == run[1].checkpoint
 
 
-def test_progress_tells_every_stage_from_nothing_to_all(run: tuple[Run, IndexReport]) -> None:
+def test_progress_tells_every_stage_from_nothing_to_all(run: tuple[Run, TrainReport]) -> None:
     """What a progress bar needs."""
     heard = run[0].heard
     stages = list(dict.fromkeys(stage for stage, _, _ in heard))

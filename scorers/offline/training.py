@@ -1,0 +1,57 @@
+"""What every training command does: progress on standard error, the result on standard output, errors in a sentence."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from pointsman.runtime.errors import PointsmanError
+
+Report = Callable[[str, int, int], None]
+"""Hears the stage's name, how much of it is done and how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What was written: the checkpoint's version, its directory, and the content of `figures.json`."""
+
+    checkpoint: str
+    out: str
+    figures: dict[str, Any]
+
+
+def run_training(train: Callable[[Report], TrainReport], *, as_json: bool) -> int:
+    """Trains and gives the exit code: 0, 2 for data or options that can't be used, 130 for Ctrl-C."""
+    errors = Console(stderr=True)
+    try:
+        trained = _with_progress(train, errors)
+    except PointsmanError as error:
+        errors.print(f"[red]{error.message}[/red]", soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        return 130
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(trained)) + "\n")
+    else:
+        Console().print_json(data=asdict(trained))
+    return 0
+
+
+def _with_progress(train: Callable[[Report], TrainReport], errors: Console) -> TrainReport:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done, total=total)
+
+        return train(report)
