@@ -14,6 +14,7 @@ from scorers.errors import CheckpointRefused
 
 EMBEDDERS: Final[Mapping[str, str]] = {
     "all-MiniLM-L6-v2": "scorers.embedding.minilm:MiniLMEmbedder",
+    "all-MiniLM-L6-v2-layer-3": "scorers.embedding.minilm:MiniLMThirdLayerEmbedder",
     "hashing-384": "scorers.embedding.hashing:HashingEmbedder",
 }
 """Id to `module:class`, imported when it is asked for; the class is called with `threads`."""
@@ -49,7 +50,10 @@ class Embedder(Protocol):
 def build_embedder(embedder_id: str, *, threads: int) -> Embedder:
     """The embedder of that id. Raises `CheckpointRefused` for one that isn't known, `EmbedderMissing` for one not installed."""
     if embedder_id not in EMBEDDERS:
-        raise CheckpointRefused(f"The checkpoint needs the embedder {embedder_id!r}; there are: {', '.join(EMBEDDERS)}.")
+        raise CheckpointRefused(
+            f"No embedder is named {embedder_id!r} here; there are: {', '.join(EMBEDDERS)}. options.embedder may name a directory "
+            "({path: …}) or an endpoint ({base_url: …, model: …, dim: …})."
+        )
     module, _, name = EMBEDDERS[embedder_id].partition(":")
     build: Any = getattr(import_module(module), name)
     embedder: Embedder = build(threads=threads)
