@@ -18,6 +18,8 @@ EMBEDDERS: Final[Mapping[str, str]] = {
     "hashing-384": "scorers.embedding.hashing:HashingEmbedder",
 }
 """Id to `module:class`, imported when it is asked for; the class is called with `threads`."""
+DEFAULT_EMBEDDER: Final = "all-MiniLM-L6-v2-layer-3"
+"""What training takes where it isn't told, and what the shipped checkpoints were fitted to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from scorers.checkpoint import write_checkpoint
-from scorers.embedding.embedder import Embedder, build_embedder
+from scorers.embedding.embedder import DEFAULT_EMBEDDER, Embedder, build_embedder
 from scorers.errors import InvalidData
 from scorers.mf.card import card
 from scorers.mf.config import MFConfig
@@ -34,7 +34,7 @@ def main_train(data: Path, out: Path, seed: int, report: Report, *, embedder: Em
     training, validation = split(outcomes, VALIDATION_SHARE, VALIDATION_SALT)
     if len(training) < FOLDS * FOLDS or not validation:
         raise InvalidData(f"{data}: {len(outcomes)} rows are too few to train on.")
-    embedder = embedder or build_embedder("all-MiniLM-L6-v2", threads=2)
+    embedder = embedder or build_embedder(DEFAULT_EMBEDDER, threads=2)
     vectors = _embed(embedder, [*training, *validation], report)
     train_vectors, validation_vectors = vectors[: len(training)], vectors[len(training) :]
 

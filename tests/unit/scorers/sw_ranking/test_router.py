@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from pointsman.runtime.settings import StrategySettings
 from scorers.embedding.hashing import HashingEmbedder
-from scorers.embedding.minilm import MiniLMEmbedder
+from scorers.embedding.minilm import MiniLMThirdLayerEmbedder
 from scorers.errors import CheckpointRefused, EmbedderMismatch, InvalidOptions
 from scorers.registry import build_router
 from scorers.router import Router, ScoredPrompt, WinRate
@@ -190,7 +190,7 @@ def test_the_shipped_table_scores_as_the_weighted_vote_says(shipped: Router) -> 
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     won: Floats = np.array([1, 0, 0.5])[table["outcome"]]
     wanted = []
-    for vector in MiniLMEmbedder().embed(TEXTS).vectors:
+    for vector in MiniLMThirdLayerEmbedder().embed(TEXTS).vectors:
         cosines = directions @ vector
         weights = base ** (1 + cosines / cosines.max())
         wanted.append(float(weights @ won / weights.sum()))
@@ -199,8 +199,8 @@ def test_the_shipped_table_scores_as_the_weighted_vote_says(shipped: Router) -> 
 
 def test_the_shipped_table_says_what_it_is(shipped: Router) -> None:
     """Version, embedder and pair, as a calibration record will name them."""
-    assert shipped.checkpoint.startswith("sw_ranking-all-minilm-l6-v2@sha256:")
-    assert shipped.embedder == "all-MiniLM-L6-v2@sha256:53aa51172d14"
+    assert shipped.checkpoint.startswith("sw_ranking-all-minilm-l6-v2-layer-3@sha256:")
+    assert shipped.embedder == "all-MiniLM-L6-v2-layer-3@sha256:53aa51172d14"
     assert (shipped.trained_pair.strong, shipped.trained_pair.weak) == ("gpt-4-1106-preview", "mixtral-8x7b-instruct-v0.1")
 
 
