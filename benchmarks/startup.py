@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/startup.py [--runs 3]
 
 Prints a Markdown table. Memory is the proportional set size (PSS), so that pages shared by processes count once; it is read
-after one routed chat, when every part has done some work.
+after a chat routed by each strategy, when every part has done some work.
 """
 
 from __future__ import annotations
@@ -26,7 +26,15 @@ import psutil
 
 _ROOT = Path(__file__).parents[1]
 _REST = "http://127.0.0.1:6060"
-_PARTS = ("-m gateway", "-m controller", "-m deploy.local_llm", "ServeReplica:mf", "ServeReplica:random", "-m scorers", "keeper.py")
+_STRATEGIES = ("mf", "sw_ranking", "bert", "causal_llm", "random")
+_PARTS = (
+    "-m gateway",
+    "-m controller",
+    "-m deploy.local_llm",
+    *(f"ServeReplica:{name}" for name in _STRATEGIES),
+    "-m scorers",
+    "keeper.py",
+)
 
 
 def main() -> None:
@@ -68,17 +76,19 @@ def _measure() -> tuple[float, Counter[str]]:
 def _ready() -> bool:
     try:
         with urllib.request.urlopen(f"{_REST}/readyz", timeout=2) as response:
-            return bool(response.status == 200)
+            return set(json.load(response)["strategies"].values()) == {"ready"}
     except OSError:
         return False
 
 
 def _chat() -> None:
-    body = {"model": "router-mf-0.5", "messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 8}
-    headers = {"content-type": "application/json"}
-    request = urllib.request.Request(f"{_REST}/v1/chat/completions", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=60) as response:
-        response.read()
+    for strategy in _STRATEGIES:
+        messages = [{"role": "user", "content": "What is the capital of France?"}]
+        body = {"model": f"router-{strategy}-0.5", "messages": messages, "max_tokens": 8}
+        headers = {"content-type": "application/json"}
+        request = urllib.request.Request(f"{_REST}/v1/chat/completions", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            response.read()
 
 
 def _memory(pid: int) -> Counter[str]:

@@ -80,11 +80,11 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
 
 
 async def _watch_readiness(scorers: ScorerClient, health: Health, ledger: Ledger, interval_s: float) -> None:
-    """RouteService is SERVING while every configured strategy is ready."""
+    """RouteService is SERVING while one configured strategy at least is ready."""
     while True:
         for name, state in scorers.states.items():
             ledger.strategy_ready(name, state.ready)
-        await health.set(ROUTE_SERVICE, all(state.ready for state in scorers.states.values()))
+        await health.set(ROUTE_SERVICE, any(state.ready for state in scorers.states.values()))
         await asyncio.sleep(interval_s)
 
 

@@ -1,5 +1,7 @@
 """`python -m scorers [--settings FILE]`: Ray Serve with every configured strategy, until SIGTERM or SIGINT.
 
+SIGHUP reads the settings again and deploys the strategies that have changed, while the others serve on.
+
 Exit code 0 after a signal, 1 where Ray died or couldn't start (whoever supervises starts it again), 2 for wrong settings.
 """
 
@@ -15,7 +17,7 @@ from types import FrameType
 import structlog
 
 from pointsman.runtime.errors import PointsmanError
-from pointsman.runtime.process import main
+from pointsman.runtime.process import Reload, main
 from pointsman.runtime.settings import Settings
 from scorers.serve import serve_all
 from scorers.watch import RayDied, watch
@@ -27,14 +29,14 @@ class _Stopped(BaseException):
     """A signal came while Ray was starting; BaseException, so that no handler of Ray's takes it for a failure."""
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, reload: Reload) -> int:
     started = time.monotonic()
     try:
         _stop_on_signals()
         with serve_all(settings) as cluster:
             _log.info("ray serve started", grpc_port=cluster.instance.grpc_port, seconds=round(time.monotonic() - started, 1))
             _log.warning("ray serve's ports know neither TLS nor identity, and its replicas' bind every interface: fence them by network")
-            stopped_by = asyncio.run(watch(cluster, settings, started))
+            stopped_by = asyncio.run(watch(cluster, settings, started, reload))
             _log.info("stopping", signal=stopped_by)
     except (_Stopped, SystemExit):  # Ray puts a handler in our handler's place, and its raises SystemExit
         _log.info("stopped while starting")
@@ -55,6 +57,7 @@ def _stop_on_signals() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to deploy anew
 
 
 if __name__ == "__main__":

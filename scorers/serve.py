@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.settings import Settings, StrategySettings
 from scorers.instance import Instance, claimed_instance, end_leftovers, ray_environment
+from scorers.reload import Change, Deployed
 from scorers.replica import REFUSED, ScorerReplica
 
 if TYPE_CHECKING:
-    from ray.serve import Application
+    from ray.serve import Application, RunTarget
 
 _SERVICER: Final = "pointsman.scorer.v1.scorer_service_pb2_grpc.add_ScorerServiceServicer_to_server"
 _REQUEST_TIMEOUT_S: Final = 60
 _CONSTRUCTOR_TRIES: Final = 2
+_CPUS_PER_NEEDED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,10 @@ class StrategyState:
 class Cluster:
     """A private Ray with Serve on it."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, strategies: Mapping[str, StrategySettings]) -> None:
+        """`strategies` are those that are deployed already."""
         self.instance = instance
+        self._deployed = {name: Deployed.of(settings) for name, settings in strategies.items()}
 
     @property
     def address(self) -> str:
@@ -51,6 +55,26 @@ class Cluster:
         from ray import serve
 
         return {name: _state(application) for name, application in serve.status().applications.items()}
+
+    def deploy(self, strategies: Mapping[str, StrategySettings]) -> Change:
+        """Makes what is deployed what is wanted, touching nothing that stays as it is; returns once it is under way.
+
+        A changed replica's successor is up before it goes, and where no successor comes up it stays. Raises whatever Ray raises.
+        """
+        from ray import serve
+
+        wanted = {name: Deployed.of(settings) for name, settings in strategies.items()}
+        change = Change.between(self._deployed, wanted)
+        if change.deployed:
+            serve.run_many(
+                [_target(name, wanted[name]) for name in change.deployed],
+                wait_for_ingress_deployment_creation=False,
+                wait_for_applications_running=False,
+            )
+        for name in change.stopped:
+            serve.delete(name, _blocking=False)
+        self._deployed = wanted
+        return change
 
     def dead(self) -> str:
         """Which of Ray's own processes has died, if any: nothing brings those back but a new start."""
@@ -74,7 +98,7 @@ def serve_all(settings: Settings) -> Iterator[Cluster]:
                 _start(settings, instance)
             except Exception as error:
                 raise Unavailable(f"Ray Serve can't start: {_reason(error)}") from error
-            yield Cluster(instance)
+            yield Cluster(instance, settings.strategies)
         finally:
             _stop(instance)
 
@@ -109,25 +133,28 @@ def _start(settings: Settings, instance: Instance) -> None:
         logging_config={"log_level": "WARNING", "enable_access_log": False},
     )
     serve.run_many(
-        [
-            serve.RunTarget(_application(name, strategy), name=name, route_prefix=f"/{name}")
-            for name, strategy in settings.strategies.items()
-        ],
+        [_target(name, Deployed.of(strategy)) for name, strategy in settings.strategies.items()],
         wait_for_ingress_deployment_creation=False,
         wait_for_applications_running=False,
     )
 
 
 def _cpus(settings: Settings) -> int:
-    """Ray's CPUs are bookkeeping: enough that no replica waits for one, with one to spare for a replica's successor."""
-    needs = [max(1, s.min_replicas) * s.num_cpus for s in settings.strategies.values()]
-    spare = max(s.num_cpus for s in settings.strategies.values())
-    return max(os.cpu_count() or 1, math.ceil(sum(needs) + spare))
+    """Ray's CPUs are bookkeeping: enough that no replica waits for one, nor its successor, nor what a reload adds."""
+    needs = [s.max_replicas * s.num_cpus for s in settings.strategies.values()]
+    return max(os.cpu_count() or 1, math.ceil(_CPUS_PER_NEEDED * sum(needs)))
 
 
-def _application(name: str, settings: StrategySettings) -> Application:
+def _target(name: str, deployed: Deployed) -> RunTarget:
     from ray import serve
 
+    return serve.RunTarget(_application(name, deployed), name=name, route_prefix=f"/{name}")
+
+
+def _application(name: str, deployed: Deployed) -> Application:
+    from ray import serve
+
+    settings = deployed.settings
     scale: dict[str, Any] = {"num_replicas": settings.min_replicas}
     if settings.max_replicas != settings.min_replicas:
         scale = {
@@ -147,9 +174,12 @@ def _application(name: str, settings: StrategySettings) -> Application:
         max_surge_percent=100,
         max_constructor_retry_count=_CONSTRUCTOR_TRIES,
         ray_actor_options={"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus},
-        user_config=settings.model_dump(mode="json"),
+        # Without what Serve itself scales by, so that scaling doesn't stir the replicas there are.
+        user_config=settings.model_dump(mode="json", exclude={"min_replicas", "max_replicas"}),
         **scale,
     )(ScorerReplica)
+    # Replicas of another version are replaced. Serve would draw a version at every deployment, and replace them all.
+    deployment._version = deployed.version
     application: Application = deployment.bind(name)
     return application
 

@@ -1,4 +1,4 @@
-"""Watches a running cluster: says when each strategy is ready or has failed, and notices when Ray itself is dead."""
+"""Watches a running cluster: says when each strategy is ready or has failed, notices when Ray itself is dead, reloads on SIGHUP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Final, Protocol
 import structlog
 
 from pointsman.runtime.lifecycle import until_stopped
+from pointsman.runtime.process import Reload
 from pointsman.runtime.settings import Settings
+from scorers.reload import Deploys, reload_on_hangup
 
 _log = structlog.get_logger()
 _STARTING_INTERVAL_S: Final = 0.25
@@ -30,7 +32,7 @@ class State(Protocol):
     def failure(self) -> str: ...
 
 
-class Watched(Protocol):
+class Watched(Deploys, Protocol):
     """What there is to watch of a cluster."""
 
     def states(self) -> Mapping[str, State]:
@@ -44,11 +46,13 @@ class RayDied(Exception):
     """Ray can't serve any more and won't recover: only a new start helps."""
 
 
-async def watch(cluster: Watched, settings: Settings, started: float) -> str:
+async def watch(cluster: Watched, settings: Settings, started: float, reload: Reload) -> str:
     """Returns the name of the signal that stopped it. Raises `RayDied`. `started` is time.monotonic() at the start."""
     stopped = asyncio.create_task(until_stopped())
     watching = asyncio.create_task(_watch(cluster, settings, started))
+    reloading = asyncio.create_task(reload_on_hangup(cluster, reload))
     done, _ = await asyncio.wait([stopped, watching], return_when=asyncio.FIRST_COMPLETED)
+    reloading.cancel()
     if stopped in done:
         watching.cancel()
         return stopped.result()
@@ -107,6 +111,10 @@ def _in_daemon_thread(call: Callable[[], Mapping[str, State]]) -> asyncio.Future
 
 
 def _tell_changes(known: dict[str, tuple[bool, str]], states: Mapping[str, State], started: float) -> None:
+    for gone in known.keys() - states.keys():
+        if known[gone] != (False, ""):  # not yet deployed, otherwise
+            del known[gone]
+            _log.info("strategy stopped", strategy=gone)
     for strategy, state in states.items():
         now = (state.ready, state.failure)
         if now == known.get(strategy):

@@ -206,7 +206,7 @@ class Settings(Part):
     controller: ControllerSettings = ControllerSettings()
     scorers: ScorersSettings = ScorersSettings()
     strategies: Annotated[Mapping[StrategyName, StrategySettings], Field(min_length=1)] = Field(
-        default_factory=lambda: {"mf": StrategySettings(), "random": StrategySettings()}
+        default_factory=lambda: {name: StrategySettings() for name in ("mf", "sw_ranking", "bert", "causal_llm", "random")}
     )
     backends: Mapping[Name, BackendSettings] = Field(default_factory=dict)
     """Empty: `pointsman up` starts two local LLMs, `strong` and `weak`."""

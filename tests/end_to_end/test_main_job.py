@@ -22,6 +22,7 @@ from pointsman.v1 import routing_pb2
 from tests.support.product import ROOT, Product
 
 CHINESE = "法国的首都是哪里?"
+STRATEGIES = ("mf", "sw_ranking", "bert", "causal_llm", "random")
 
 
 @pytest.fixture
@@ -55,11 +56,12 @@ def test_the_openai_client_streams(openai_client: openai.OpenAI) -> None:
     assert any(chunk.usage and chunk.usage.completion_tokens > 0 for chunk in chunks)
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(("threshold", "tier"), [(0, "strong"), (1, "weak")])
-def test_threshold_0_is_strong_and_1_is_weak(openai_client: openai.OpenAI, threshold: int, tier: str) -> None:
-    """The backend that answers is the tier's, and the headers say why."""
+def test_threshold_0_is_strong_and_1_is_weak(openai_client: openai.OpenAI, strategy: str, threshold: int, tier: str) -> None:
+    """By every strategy: the backend that answers is the tier's, and the headers say why."""
     raw = openai_client.chat.completions.with_raw_response.create(
-        model=f"router-mf-{threshold}", messages=[{"role": "user", "content": "Hi"}], max_tokens=4
+        model=f"router-{strategy}-{threshold}", messages=[{"role": "user", "content": "Hi"}], max_tokens=4
     )
     assert raw.parse().model == f"smollm2-135m-instruct-{tier}"
     assert raw.headers["x-pointsman-tier"] == tier
@@ -119,9 +121,12 @@ def test_the_python_client_routes_chats_streams_and_lists(product: Product) -> N
             assert "".join(stream.text())
             assert stream.receipt
             assert stream.receipt.decision.strategy == "random"
+        opinions = client.compare_strategies(CHINESE).opinions
+        assert {opinion.strategy for opinion in opinions if 0 < opinion.strong_win_rate < 1} == set(STRATEGIES)
         listed = client.list_strategies()
-        assert {strategy.name: strategy.ready for strategy in listed.strategies} == {"mf": True, "random": True}
-        assert next(s for s in listed.strategies if s.name == "mf").checkpoint.count("@sha256:") == 1
+        assert {strategy.name: strategy.ready for strategy in listed.strategies} == dict.fromkeys(STRATEGIES, True)
+        for strategy in listed.strategies:
+            assert strategy.checkpoint.count("@sha256:") == (strategy.name != "random")
 
 
 async def test_the_async_client_does_the_same(product: Product) -> None:
@@ -161,7 +166,7 @@ def test_a_reflection_driven_call_needs_no_stubs(product: Product) -> None:
         assert "receipt" in events[-1]
         assert any(delta.get("content") for event in events[:-1] for delta in event["chunk"].get("deltas", []))
         (listed,) = _reflected(channel, "ListStrategies", {})
-        assert sorted(strategy["name"] for strategy in listed["strategies"]) == ["mf", "random"]
+        assert sorted(strategy["name"] for strategy in listed["strategies"]) == sorted(STRATEGIES)
 
 
 def test_a_session_draws_the_same_value_each_time(product: Product) -> None:

@@ -1,14 +1,17 @@
-"""One real cluster for all tests here: `python -m scorers`, as the supervisor starts it."""
+"""Real clusters: `python -m scorers`, as the supervisor starts it."""
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
@@ -27,9 +30,25 @@ READY_WITHIN_S = 120
 class RunningScorers:
     """The process, where it serves, and what it has printed."""
 
-    process: subprocess.Popen[bytes]
     address: str
     log: Path
+    settings_file: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def write(self, settings: dict[str, Any]) -> None:
+        """Puts the settings into the file."""
+        self.settings_file.write_text(yaml.safe_dump(settings))
+
+    def change(self, **strategies: Any) -> None:
+        """Changes strategies in the file (None: takes one out) and has it read again."""
+        settings = yaml.safe_load(self.settings_file.read_text())
+        changed = {**settings["strategies"], **strategies}
+        self.write({**settings, "strategies": {name: each for name, each in changed.items() if each is not None}})
+        self.process.send_signal(signal.SIGHUP)
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it has logged, as far as it's ours."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def replicas(self, strategy: str) -> list[psutil.Process]:
         """The replicas' processes, by the name that Serve gives them."""
@@ -43,37 +62,39 @@ class RunningScorers:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningScorers]:
-    """random and mf, ready, behind HAProxy; a third strategy can't be built. Started from another directory than the checkout."""
-    folder = tmp_path_factory.mktemp("ray")
+    """random and mf, ready, behind HAProxy; a third strategy can't be built."""
+    with started_scorers(tmp_path_factory.mktemp("ray"), {"random": {"options": {"seed": 7}}, "mf": {}, "nope": {}}) as scorers:
+        wait_ready(scorers, "random", "mf")
+        yield scorers
+
+
+@contextmanager
+def started_scorers(folder: Path, strategies: dict[str, Any]) -> Iterator[RunningScorers]:
+    """`python -m scorers` on free ports, started from another directory than the checkout; stopped on leaving."""
     port, http_port = free_ports(2)
-    settings = {
-        "log": {"format": "json"},
-        "scorers": {"grpc_port": port, "http_port": http_port},
-        "strategies": {"random": {"options": {"seed": 7}}, "mf": {}, "nope": {}},
-    }
-    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "scorers", "--settings", str(folder / "settings.yaml")], cwd=ROOT, stdout=log, stderr=log
+    scorers = RunningScorers(f"127.0.0.1:{port}", folder / "log", folder / "settings.yaml")
+    scorers.write({"log": {"format": "json"}, "scorers": {"grpc_port": port, "http_port": http_port}, "strategies": strategies})
+    with scorers.log.open("wb") as log:
+        scorers.process = subprocess.Popen(
+            [sys.executable, "-m", "scorers", "--settings", str(scorers.settings_file)], cwd=ROOT, stdout=log, stderr=log
         )
-    scorers = RunningScorers(process, f"127.0.0.1:{port}", folder / "log")
     try:
-        _wait_ready(scorers)
         yield scorers
     finally:
-        process.terminate()
+        scorers.process.terminate()
         try:
-            process.wait(60)
+            scorers.process.wait(60)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            scorers.process.kill()
+            scorers.process.wait()
 
 
-def _wait_ready(scorers: RunningScorers) -> None:
+def wait_ready(scorers: RunningScorers, *strategies: str) -> None:
+    """Until each of them describes itself. Raises `TimeoutError` with the log."""
     until = time.monotonic() + READY_WITHIN_S
     with grpc.insecure_channel(scorers.address) as channel:
         stub = pb_grpc.ScorerServiceStub(channel)
-        for strategy in ("random", "mf"):
+        for strategy in strategies:
             while True:
                 try:
                     stub.Describe(pb.DescribeRequest(), metadata=(("application", strategy),), timeout=5)

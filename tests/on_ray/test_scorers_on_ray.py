@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -39,15 +38,10 @@ def batch(texts: Iterable[str], session: str = "", budget_ms: int = 0) -> pb.Sco
     return pb.ScoreRequest(prompts=[pb.Prompt(text=t, session=session) for t in texts], budget_ms=budget_ms)
 
 
-def events(running: RunningScorers) -> list[dict[str, Any]]:
-    """What it has logged, as far as it's ours."""
-    return [json.loads(line) for line in running.log.read_text().splitlines() if line.startswith("{")]
-
-
 async def logged(running: RunningScorers, **wanted: str) -> dict[str, Any]:
     """The first event with those values, once it's there."""
     for _ in range(300):
-        for event in events(running):
+        for event in running.events():
             if wanted.items() <= event.items():
                 return event
         await asyncio.sleep(0.1)

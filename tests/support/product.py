@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -48,15 +49,15 @@ class Product:
         return found
 
     def ready(self) -> bool:
-        """What /readyz says."""
+        """Whether /readyz has every strategy ready."""
         try:
             with urllib.request.urlopen(f"{self.rest}/readyz", timeout=5) as response:
-                return bool(response.status == 200)
+                return set(json.load(response)["strategies"].values()) == {"ready"}
         except (urllib.error.URLError, OSError):
             return False
 
     def wait_ready(self, seconds: float = 90) -> None:
-        """Until /readyz says so. Raises `TimeoutError` with what was printed."""
+        """Until it is. Raises `TimeoutError` with what was printed."""
         until = time.monotonic() + seconds
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > until:

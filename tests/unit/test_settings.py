@@ -41,7 +41,10 @@ def test_no_file_and_an_empty_file_are_the_defaults(tmp_path: Path) -> None:
         ("backends: {a: {base_url: 'ftp://x', model: m}}", "backends.a.base_url"),
         ("backends: {a: {base_url: 'http://x/v1', model: m}}", "pairs.default.strong: no backend is named 'strong'; there are: a"),
         ("policies: {p: {strategies: [mf]}}", "exactly one of threshold, strong_share and max_quality_loss"),
-        ("policies: {p: {strategies: [nope], threshold: 0.5}}", "no strategy is named 'nope'; there are: mf, random"),
+        (
+            "policies: {p: {strategies: [nope], threshold: 0.5}}",
+            "no strategy is named 'nope'; there are: bert, causal_llm, mf, random, sw_ranking",
+        ),
         ("controller: {scorer_timeout_s: .nan}", "controller.scorer_timeout_s"),
         ("- a list", "the top level must be keys and values"),
         ("a: [", "not valid YAML"),
