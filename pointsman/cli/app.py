@@ -48,8 +48,9 @@ def build_app() -> typer.Typer:
     app.command("route")(_route)
     app.command("chat")(_chat)
     app.command("strategies")(_strategies)
-    app.command("train")(_train)
-    app.command("evaluate", add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_evaluate)
+    passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command("train", context_settings=passed_on)(_train)
+    app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)
     return app
 
 
@@ -124,15 +125,20 @@ def _strategies(address: Address = _ADDRESS, json: Json = False, timeout: Timeou
 
 
 def _train(
-    strategy: Annotated[str, typer.Argument(help="The strategy: mf, …")],
-    data: Annotated[Path, typer.Option(help="Preference data: a folder of RouteLLM's benchmark files.")],
+    context: typer.Context,
+    strategy: Annotated[str, typer.Argument(help="mf, sw_ranking, bert or causal_llm.")],
+    data: Annotated[Path, typer.Option(help="A .jsonl or .parquet of preferences, or a folder of RouteLLM's benchmark files.")],
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
     seed: Annotated[int, typer.Option(help="The seed; the same seed and data give the same checkpoint.")] = 0,
 ) -> None:
-    """Train a strategy's checkpoint from preference data."""
+    """Train a strategy's checkpoint from preference data: rows of prompt, model_a, model_b and winner (one of the two names, or tie).
+
+    Further options go to the strategy's own training: --strong and --weak name the pair, --work a folder to go on from after a cut,
+    --threads, --json; mf and sw_ranking take --embedder, bert takes --device, causal_llm takes --most.
+    """
     from pointsman.cli.checkout import train
 
-    raise typer.Exit(train(strategy, data, out, seed))
+    raise typer.Exit(train(strategy, data, out, seed, context.args))
 
 
 def _evaluate(context: typer.Context) -> None:

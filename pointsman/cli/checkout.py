@@ -15,19 +15,19 @@ from pointsman.cli.services import NoCheckout, checkout_root
 _TRAINING: Final = {"sw_ranking": "scorers.sw_ranking.index"}  # it has nothing to train, only a table to build
 
 
-def train(strategy: str, data: Path, out: Path, seed: int) -> int:
-    """Trains and returns the exit code. Raises `CommandFailed` naming what is missing."""
+def train(strategy: str, data: Path, out: Path, seed: int, more: Sequence[str] = ()) -> int:
+    """Trains and returns the exit code; `more` are the strategy's own arguments. Raises `CommandFailed` naming what is missing."""
     if not data.exists():
         raise CommandFailed(f"--data: {data} doesn't exist", USAGE)
     module = _TRAINING.get(strategy, f"scorers.{strategy}.train")
     if not strategy.isidentifier() or not (_root() / f"{module.replace('.', '/')}.py").is_file():
         raise CommandFailed(f"there is nothing to train for a strategy {strategy!r}", USAGE)
-    return _run(module, ["--data", str(data.resolve()), "--out", str(out.resolve()), "--seed", str(seed)])
+    return _run(module, ["--data", str(data), "--out", str(out), "--seed", str(seed), *more])
 
 
 def evaluate(arguments: Sequence[str]) -> int:
     """Evaluates and returns the exit code; the arguments are `scorers.offline.evaluate`'s own."""
-    return _run("scorers.offline.evaluate", arguments, cwd=Path.cwd())
+    return _run("scorers.offline.evaluate", arguments)
 
 
 def _root() -> Path:
@@ -37,11 +37,11 @@ def _root() -> Path:
         raise CommandFailed(f"this needs the folder scorers of a checkout: {error}", FAILED) from None
 
 
-def _run(module: str, arguments: Sequence[str], cwd: Path | None = None) -> int:
+def _run(module: str, arguments: Sequence[str]) -> int:
     root = _root()
     if not find_spec("torch"):
         raise CommandFailed("this needs torch, which isn't installed: make install, in the checkout", FAILED)
     # By path, so that the arguments' own relative paths mean what they mean to the caller.
     program = f"import sys, runpy; sys.path.insert(0, {str(root)!r}); runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
-    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=cwd or root, check=False)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", program, *arguments], check=False)  # noqa: S603
     return done.returncode if done.returncode in (OK, USAGE) else FAILED

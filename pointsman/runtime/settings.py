@@ -97,7 +97,7 @@ class ScorersSettings(Part):
     haproxy: bool = True
     """Serve behind HAProxy with its throughput flags; false is the stock Python proxy (4 times slower per call)."""
     num_cpus: Annotated[int, Field(ge=1)] | None = None
-    """CPUs that Ray may give to replicas; null is the machine's."""
+    """CPUs that Ray may give to replicas; null is enough for all that are named, whatever the machine has."""
     object_store_bytes: Annotated[int, Field(ge=80 << 20)] = 80 << 20
 
 

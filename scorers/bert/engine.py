@@ -1,9 +1,9 @@
-"""Runs the classifier over batches of alike length, in float32 or, where the processor computes it itself, in bfloat16."""
+"""Runs the classifier over batches of alike length, by one of the engines of `scorers.precision`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,42 +11,28 @@ from numpy.typing import NDArray
 
 from scorers.bert.classifier import Classifier
 from scorers.bert.first_token import read_first_token_only
-from scorers.errors import InvalidOptions
+from scorers.precision import to_int8
 
-EngineName = Literal["auto", "float32", "bfloat16"]
-ENGINES: Final[tuple[str, ...]] = get_args(EngineName)
+ENGINES: Final = ("float32", "bfloat16", "int8")
 _MOST_PADDING: Final = 1.25  # longest over shortest of one batch
 _HEADS: Final = ("pooler", "classifier")
-
-
-def chosen_dtype(engine: str, *, cuda: bool) -> torch.dtype:
-    """`auto` is float16 on CUDA (not measured), else bfloat16 where the processor has it, else float32. Raises `InvalidOptions`."""
-    if engine not in ENGINES:
-        raise InvalidOptions(f"strategies.bert.options.engine: {engine!r} isn't an engine; there are: {', '.join(ENGINES)}.")
-    if engine == "float32":
-        return torch.float32
-    if cuda:
-        return torch.float16 if engine == "auto" else torch.bfloat16
-    if engine == "bfloat16" and not has_bfloat16():
-        raise InvalidOptions("strategies.bert.options.engine: this processor has no bfloat16 arithmetic; float32 is faster and exact.")
-    return torch.bfloat16 if has_bfloat16() else torch.float32
-
-
-def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware; emulated, it would be slower than float32."""
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
 
 
 class Engine:
     """Not safe for several threads at once. Each prompt's probabilities are its own, whatever its batch (to rounding)."""
 
-    def __init__(self, classifier: Classifier, dtype: torch.dtype, device: str) -> None:
-        """The model is changed in place; what turns the hidden states into classes stays float32."""
+    def __init__(self, classifier: Classifier, engine: str, device: str) -> None:
+        """`engine` is one that was chosen, so not `auto`.
+
+        The model is changed in place; what turns the hidden states into classes stays float32.
+        """
         self._padding_id = classifier.padding_id
         self._device = device
         read_first_token_only(classifier.model)
+        dtype = torch.float32 if engine == "int8" else getattr(torch, engine)
         self._model: Any = classifier.model.to(device=device, dtype=dtype)
+        if engine == "int8":
+            to_int8(self._model, keep=_HEADS)
         for name, module in self._model.named_modules():
             if dtype != torch.float32 and name.rpartition(".")[2] in _HEADS:
                 module.float().register_forward_pre_hook(_to_float32)

@@ -58,7 +58,7 @@ def set_classifier(model: Any, direction: Floats, intercepts: Floats) -> None:
 def features(model: Any, tokens: torch.Tensor, mask: torch.Tensor) -> Floats:
     """(n, hidden size), each of length 1: what the classifier sees, by the model itself."""
     state: torch.Tensor = model.bert(input_ids=tokens, attention_mask=mask).last_hidden_state[:, 0]
-    rows: Floats = (state.double() / state.shape[1] ** 0.5).numpy()
+    rows: Floats = (state.double() / state.shape[1] ** 0.5).cpu().numpy()
     return rows
 
 

@@ -11,7 +11,8 @@ import torch
 
 from pointsman.runtime.settings import StrategySettings
 from scorers.bert.classifier import Classifier, load_classifier
-from scorers.bert.engine import Engine, chosen_dtype
+from scorers.bert.engine import ENGINES, Engine
+from scorers.precision import chosen_engine
 from scorers.registry import checked_options
 from scorers.router import ModelPair, NoWinRate, Router, ScoredPrompt, WinRate
 
@@ -28,11 +29,11 @@ class BERTRouter(Router):
         self._version = classifier.version
         self._pair = classifier.pair
         self._window = classifier.window
-        self._engine = Engine(classifier, chosen_dtype(engine, cuda=cuda), "cuda" if cuda else "cpu")
+        self._engine = Engine(classifier, chosen_engine(self.strategy, engine, known=ENGINES, cuda=cuda), "cuda" if cuda else "cpu")
 
     @classmethod
     def build(cls, settings: StrategySettings) -> Self:
-        """See `Router`. The option `engine` is `auto`, `float32` or `bfloat16`; CUDA is used where `num_gpus` asks for it."""
+        """See `Router`. The option `engine` is `auto`, `float32`, `bfloat16` or `int8`; CUDA is used where `num_gpus` asks for it."""
         options = checked_options(cls.strategy, settings, known=["engine"])
         torch.set_num_threads(settings.threads)
         folder = Path(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT

@@ -1,12 +1,11 @@
-"""Trains bert on preference data and writes its checkpoint: `python -m scorers.bert.train --data … --out … --seed …`."""
+"""Trains bert on preference data and writes its checkpoint: `pointsman train bert --data … --out …`."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,42 +22,57 @@ from scorers.bert.fit import fit_classes
 from scorers.bert.pooling import Floats, features, pool_by_mean, replaced, set_classifier, strong_win_rates
 from scorers.bert.window import Window
 from scorers.checkpoint import write_checkpoint
-from scorers.errors import InvalidData
-from scorers.mf.cross_validation import FOLDS, HeldOut, held_out
-from scorers.mf.fit import fit_vector
-from scorers.offline.benchmarks import PAIR, VALIDATION_SALT, VALIDATION_SHARE, Outcome, data_sha256, load_outcomes, split
+from scorers.offline.benchmarks import PAIR, Outcome
+from scorers.offline.figures import how_held_out, rounded, thresholds
+from scorers.offline.logistic import choose_l2, fit_vector
 from scorers.offline.metrics import apgr
-from scorers.offline.training import Report, TrainReport, run_training
+from scorers.offline.resume import resumed_rows, work_folder
+from scorers.offline.training import Report, TrainReport, run_training, training_parser
+from scorers.offline.training_data import load_training_data
+from scorers.router import ModelPair
 
 L2_CHOICES: Final = (1.0, 2.0, 4.0)
 _LAYERS: Final = 4
 _MAX_TOKENS: Final = 256  # what the base was made with
 _BATCH: Final = 32
-_STRONG_SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def main_train(data: Path, out: Path, seed: int, report: Report, *, layers: int = _LAYERS) -> TrainReport:
+def main_train(
+    data: Path,
+    out: Path,
+    seed: int,
+    report: Report,
+    *,
+    pair: ModelPair = PAIR,
+    layers: int = _LAYERS,
+    device: str = "cpu",
+    work: Path | None = None,
+) -> TrainReport:
     """Fits on every training row (all but the fixed validation split) and writes the checkpoint to `out`. Raises `InvalidData`.
 
     Of the base, `layers` - 1 layers are kept. The fit leaves nothing to chance; `seed` is only recorded.
     """
-    outcomes = load_outcomes(data)
-    training, validation = split(outcomes, VALIDATION_SHARE, VALIDATION_SALT)
-    if len(training) < FOLDS * FOLDS or not validation:
-        raise InvalidData(f"{data}: {len(outcomes)} rows are too few to train on.")
+    found = load_training_data(data, pair)
     model = empty_model(layers)
     base_sha256 = load_base(model, replaced(layers))
     pool_by_mean(model)
-    rows = _read(model, [o.prompt for o in [*training, *validation]], report)
-    train_rows, validation_rows = rows[: len(training)], rows[len(training) :]
+    rows = _read(model, [o.prompt for o in found.outcomes], report, f"{base_sha256} {layers} {_MAX_TOKENS}", work, device)
+    train_rows, validation_rows = rows[: len(found.training)], rows[len(found.training) :]
 
-    l2, held = _choose_l2(training, train_rows, report)
+    l2, held_out = choose_l2(found.training, train_rows, L2_CHOICES, report)
     report("fitting", 0, 1)
-    u = fit_vector(train_rows, _preferences(training), l2)
-    scale, intercepts = fit_classes(train_rows @ u, _labels(training))
+    u = fit_vector(train_rows, _preferences(found.training), l2)
+    scale, intercepts = fit_classes(train_rows @ u, _labels(found.training))
     set_classifier(model, scale * u, intercepts)
     report("fitting", 1, 1)
-    content = _figures(l2, held, outcomes, len(training), validation, strong_win_rates(model, validation_rows))
+    win_rates = strong_win_rates(model, validation_rows)
+    content = {
+        "rows": found.rows(),
+        "l2": l2,
+        "apgr": rounded({**held_out, "validation": apgr(win_rates, _preferences(found.validation) - 0.5)}),
+        "how": f"{how_held_out(benchmarks=found.benchmarks, chosen='l2')} {_HOW}",
+        **thresholds(win_rates, benchmarks=found.benchmarks),
+    }
     config = {
         "strategy": "bert",
         "name": f"bert-{BASE_ID.lower()}",
@@ -66,39 +80,43 @@ def main_train(data: Path, out: Path, seed: int, report: Report, *, layers: int 
         "layers": layers,
         "replaced": replaced(layers),
         "max_tokens": _MAX_TOKENS,
-        "strong": PAIR.strong,
-        "weak": PAIR.weak,
-        "data_sha256": data_sha256(outcomes),
+        "strong": pair.strong,
+        "weak": pair.weak,
+        "data_sha256": found.sha256,
         "seed": seed,
         "created": datetime.now(UTC).date().isoformat(),
     }
-    written = write_checkpoint(out, BertConfig, config, _halves(model, replaced(layers)), content, card(config, content))
+    made = card(config, content, benchmarks=found.benchmarks)
+    written = write_checkpoint(out, BertConfig, config, _halves(model, replaced(layers)), content, made)
     return TrainReport(written.version, str(out), content)
 
 
-@torch.inference_mode()
-def _read(model: Any, prompts: Sequence[str], report: Report) -> Floats:
-    """The model's features (n, dim), a row per prompt."""
+_HOW: Final = (
+    "How many layers to keep was chosen on RouteLLM's benchmark files by the same figures, from 2 to 6. validation: the shipped weights on "
+    "the validation split, which neither the fit nor the choices have seen."
+)
+
+
+def _read(model: Any, prompts: Sequence[str], report: Report, over: str, work: Path | None, device: str) -> Floats:
+    """The model's features (n, dim), a row per prompt. The model is on the CPU before and after."""
     stage = "reading prompts"
     report(stage, 0, len(prompts))
     window = Window(read_tokenizer(base_folder()), max_tokens=_MAX_TOKENS, keeps="head and tail")
-    ids = [tokens.ids for tokens in window.read(prompts)]
-    rows, done = np.empty((len(ids), model.config.hidden_size)), 0
-    for batch in batches([len(each) for each in ids], _BATCH):
-        rows[batch] = features(model, *padded([ids[i] for i in batch], model.config.pad_token_id))
-        report(stage, done := done + len(batch), len(ids))
+    compute = partial(_features, model.to(device), window, device)
+    rows = resumed_rows(prompts, compute, over=over, work=work, report=lambda done: report(stage, done, len(prompts)))
+    model.to("cpu")
     return rows
 
 
-def _choose_l2(training: Sequence[Outcome], rows: Floats, report: Report) -> tuple[float, HeldOut]:
-    """The strength of the regularisation that does best on prompts held out of the training rows, and its figures."""
-    stage = "choosing the regularisation"
-    report(stage, 0, len(L2_CHOICES))
-    tried: list[tuple[float, HeldOut]] = []
-    for l2 in L2_CHOICES:
-        tried.append((l2, held_out(training, rows, l2)))
-        report(stage, len(tried), len(L2_CHOICES))
-    return max(tried, key=lambda each: each[1].mean)
+@torch.inference_mode()
+def _features(model: Any, window: Window, device: str, prompts: Sequence[str], told: Callable[[int], None]) -> Floats:
+    ids = [tokens.ids for tokens in window.read(prompts)]
+    rows, done = np.empty((len(ids), model.config.hidden_size)), 0
+    for batch in batches([len(each) for each in ids], _BATCH):
+        tokens, mask = padded([ids[i] for i in batch], model.config.pad_token_id)
+        rows[batch] = features(model, tokens.to(device), mask.to(device))
+        told(done := done + len(batch))
+    return rows
 
 
 def _preferences(outcomes: Sequence[Outcome]) -> Floats:
@@ -115,45 +133,21 @@ def _halves(model: Any, prefixes: tuple[str, ...]) -> dict[str, Any]:
     return {name: tensor.half().numpy() for name, tensor in model.state_dict().items() if name.startswith(prefixes)}
 
 
-def _figures(
-    l2: float, cross_validated: HeldOut, outcomes: Sequence[Outcome], training_rows: int, validation: Sequence[Outcome], win_rates: Floats
-) -> dict[str, Any]:
-    return {
-        "rows": {
-            "all": len(outcomes),
-            "training": training_rows,
-            "validation": len(validation),
-            "mmlu_domains": len({o.domain for o in outcomes if o.benchmark == "mmlu"}),
-            "strong_wins": sum(o.preference == 1 for o in outcomes),
-            "ties": sum(o.preference == 0.5 for o in outcomes),
-            "weak_wins": sum(o.preference == 0 for o in outcomes),
-        },
-        "l2": l2,
-        "apgr": {name: round(value, 4) for name, value in asdict(cross_validated).items()}
-        | {"validation": round(apgr(win_rates, _preferences(validation) - 0.5), 4)},
-        "how": (
-            f"APGR: area under gap recovered against strong share, over all thresholds; random is 0.5. seen_domains and gsm8k: {FOLDS} "
-            f"folds of the training prompts, each fitted without one; unseen_domains: {FOLDS} folds of whole MMLU domains; each the mean "
-            "of its folds, at the l2 that did best over the three. How many layers to keep was chosen by the same figures, from 2 to 6. "
-            "validation: the shipped weights on the validation split, which neither the fit nor the choices have seen."
-        ),
-        "threshold_by_strong_share": {str(s): round(float(np.quantile(win_rates, 1 - s)), 5) for s in _STRONG_SHARES},
-        "threshold_by_strong_share_how": "Quantiles of the validation split's win rates: exam questions, so not those of other traffic.",
-    }
-
-
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Progress goes to standard error, the figures (JSON with --json) to standard output."""
-    parser = argparse.ArgumentParser(prog="python -m scorers.bert.train", description="Train bert and write a checkpoint directory.")
-    parser.add_argument("--data", type=Path, required=True, help="RouteLLM's routellm/evals, or a checkout of RouteLLM")
-    parser.add_argument("--out", type=Path, required=True, help="the checkpoint directory to write")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="threads of torch")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    parser = training_parser("bert", "Train bert and write a checkpoint directory.")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the encoder runs (cuda wasn't measured)")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
     transformers_logging.disable_progress_bar()
-    return run_training(lambda report: main_train(arguments.data, arguments.out, arguments.seed, report), as_json=arguments.json)
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+    pair = ModelPair(options.strong, options.weak)
+
+    def train(report: Report) -> TrainReport:
+        with work_folder(options.out, options.work) as work:
+            return main_train(options.data, options.out, options.seed, report, pair=pair, device=device, work=work)
+
+    return run_training(train, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -21,21 +21,22 @@ class Cut:
 
 
 def cut(outcomes: Sequence[Outcome], candidates: Sequence[int], number: int) -> Cut:
-    """The cut of that number (from 0) among the candidates, indices of outcomes: a seventh of prompts and domains, a third of GSM8K."""
+    """The cut of that number (from 0) among the candidates, indices of outcomes: a seventh of prompts and of MMLU's domains, a third of
+    GSM8K."""
     domains = sorted(
         {outcomes[i].domain for i in candidates if outcomes[i].benchmark == "mmlu"}, key=lambda d: prompt_fraction(d, "domains")
     )
     unseen = set(domains[number::_FOLDS])
     training: list[int] = []
-    held_out: dict[str, list[int]] = {"seen_domains": [], "unseen_domains": [], "gsm8k": []}
+    held_out: dict[str, list[int]] = {}
     for i in candidates:
         outcome, fraction = outcomes[i], prompt_fraction(outcomes[i].prompt, "folds")
         if outcome.domain in unseen:
-            held_out["unseen_domains"].append(i)
+            held_out.setdefault("unseen_domains", []).append(i)
         elif outcome.benchmark == "gsm8k" and int(fraction * CUTS) == number:
-            held_out["gsm8k"].append(i)
-        elif outcome.benchmark == "mmlu" and int(fraction * _FOLDS) == number:
-            held_out["seen_domains"].append(i)
+            held_out.setdefault("gsm8k", []).append(i)
+        elif outcome.benchmark != "gsm8k" and int(fraction * _FOLDS) == number:
+            held_out.setdefault("seen_domains" if outcome.benchmark == "mmlu" else "prompts", []).append(i)
         else:
             training.append(i)
     return Cut(training, held_out)

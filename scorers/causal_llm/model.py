@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
+from scorers.causal_llm.served import ServedLlama
+
 _MOST_IDS: Final = 1024  # in one forward pass, padding included: more is slower on a CPU, and keeps unlike lengths together
 
 
@@ -42,18 +44,16 @@ class PrefixedLlama:
 class ScoreModel:
     """A Llama behind its prefix, and the five score tokens' rows of its output head."""
 
-    def __init__(self, llama: Any, rows: torch.Tensor, prefix: Sequence[int]) -> None:
-        """`llama` is a `LlamaModel`, `rows` (5, hidden)."""
-        self._llama = PrefixedLlama(llama, prefix)
-        self._rows = rows
+    def __init__(self, llama: Any, rows: torch.Tensor, prefix: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
+        """`llama` is a `LlamaModel`, `rows` (5, hidden), `dtype` what the layers' products are computed in."""
+        self._llama = ServedLlama(llama, prefix, dtype)
+        self._rows = rows.float()
 
     def logits(self, turns: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """(n, 5): of [[1]] to [[5]] as the token that follows each turn."""
         logits = np.empty((len(turns), len(self._rows)), dtype=np.float32)
         for batch in batches([len(turn) for turn in turns]):
-            hidden = self._llama.hidden([turns[i] for i in batch])
-            last = hidden[torch.arange(len(batch)), torch.tensor([len(turns[i]) - 1 for i in batch])]
-            logits[batch] = (last @ self._rows.T).float().numpy()
+            logits[batch] = (self._llama.last_hidden([turns[i] for i in batch]) @ self._rows.T).numpy()
         return logits
 
 

@@ -19,11 +19,12 @@ from scorers.causal_llm.routellm import MAX_TOKENS, PAIR, load_routellm, version
 from scorers.causal_llm.smollm2 import base_folder, default_cache
 from scorers.checkpoint import load_tensors, read_config
 from scorers.errors import InvalidOptions
+from scorers.precision import chosen_engine
 from scorers.registry import checked_options
 from scorers.router import ModelPair, NoWinRate, Router, ScoredPrompt, WinRate
 
 SHIPPED_CHECKPOINT: Final = Path(__file__).parent / "checkpoint"
-_DTYPES: Final[Mapping[str, torch.dtype]] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_ENGINES: Final = ("float32", "bfloat16")
 
 
 class CausalLLMRouter(Router):
@@ -41,13 +42,12 @@ class CausalLLMRouter(Router):
     def build(cls, settings: StrategySettings) -> Self:
         """See `Router`. A checkpoint of this project or of RouteLLM's layout.
 
-        Options: `dtype` (float32 or bfloat16), `cache` (the folder where the base model is kept once it is converted), and, for
-        RouteLLM's layout, `tokenizer` (a directory with a `tokenizer.json`) and `max_tokens`.
+        Options: `engine` (auto, float32 or bfloat16; see `scorers.precision`), `cache` (the folder where the base model
+        is kept once it is converted), and, for RouteLLM's layout, `tokenizer` (a directory with a `tokenizer.json`) and `max_tokens`.
         """
-        options = checked_options(cls.strategy, settings, known=["dtype", "cache", "tokenizer", "max_tokens"])
-        dtype = _DTYPES.get(str(options.get("dtype", "float32")))
-        if dtype is None:
-            raise InvalidOptions(f"strategies.causal_llm.options.dtype: one of {', '.join(_DTYPES)} is needed")
+        options = checked_options(cls.strategy, settings, known=["engine", "cache", "tokenizer", "max_tokens"])
+        engine = chosen_engine(cls.strategy, str(options.get("engine", "auto")), known=_ENGINES, cuda=False)
+        dtype = torch.float32 if engine == "float32" else torch.bfloat16
         torch.set_num_threads(settings.threads)
         folder = Path(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
         if _is_llama(folder):
@@ -63,11 +63,11 @@ class CausalLLMRouter(Router):
         base, _ = base_folder(cache, config.base.sha256)
         llama_config = read_llama_config(base)
         tensors = load_tensors(folder, config, adapter_shapes(llama_config, config.rank))
-        llama, _ = load_llama(base, llama_config, layers=config.layers, dtype=dtype)
+        llama, _ = load_llama(base, llama_config, layers=config.layers, dtype=torch.float32)
         tokenizer = read_tokenizer(base)
         require_control(tokenizer, CONTROL)
         chat = ChatTokenizer(tokenizer, config.chat, config.max_tokens)
-        return cls(chat, ScoreModel(llama, merge(llama, tensors), chat.prefix), config.version, config.pair)
+        return cls(chat, ScoreModel(llama, merge(llama, tensors), chat.prefix, dtype), config.version, config.pair)
 
     @classmethod
     def _routellm(cls, folder: Path, options: Mapping[str, Any], dtype: torch.dtype) -> Self:
@@ -82,7 +82,7 @@ class CausalLLMRouter(Router):
                 f"strategies.causal_llm.options.max_tokens: with its format a prompt would have {chat.longest} tokens, and the model "
                 f"takes {llama.config.max_position_embeddings}"
             )
-        return cls(chat, ScoreModel(llama, rows, chat.prefix), version(folder), PAIR)
+        return cls(chat, ScoreModel(llama, rows, chat.prefix, dtype), version(folder), PAIR)
 
     @property
     def checkpoint(self) -> str:

@@ -1,8 +1,7 @@
-"""Trains causal_llm's adapter: `python -m scorers.causal_llm.train --data … --out … --seed …`."""
+"""Trains causal_llm's adapter: `pointsman train causal_llm --data … --out …`."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -22,9 +21,13 @@ from scorers.causal_llm.sample import sampled
 from scorers.causal_llm.smollm2 import default_cache
 from scorers.checkpoint import write_checkpoint
 from scorers.errors import InvalidData
-from scorers.offline.benchmarks import PAIR, VALIDATION_SALT, VALIDATION_SHARE, Outcome, data_sha256, load_outcomes, split
+from scorers.offline.benchmarks import PAIR, Outcome
+from scorers.offline.figures import APGR_IS, rounded, thresholds
 from scorers.offline.metrics import apgr
-from scorers.offline.training import Report, TrainReport, run_training
+from scorers.offline.resume import work_folder
+from scorers.offline.training import Report, TrainReport, run_training, training_parser
+from scorers.offline.training_data import TrainingData, load_training_data, outcome_counts
+from scorers.router import ModelPair
 
 SYSTEM: Final = "Say from 1 to 5 how well a small language model would answer."
 LAYERS: Final = 15
@@ -33,19 +36,27 @@ MOST: Final = 5632
 RANK: Final = 8
 PENALTY: Final = 16.0
 
-_STRONG_SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_FEWEST: Final = 100  # training rows
 
 
 def main_train(
-    data: Path, out: Path, seed: int, report: Report, *, most: int = MOST, work: Path | None = None, base: Base | None = None
+    data: Path,
+    out: Path,
+    seed: int,
+    report: Report,
+    *,
+    pair: ModelPair = PAIR,
+    most: int = MOST,
+    work: Path | None = None,
+    base: Base | None = None,
 ) -> TrainReport:
     """Fits on the training rows of the sample and writes the checkpoint to `out`; `work` keeps what is costly. Raises `InvalidData`."""
-    outcomes = load_outcomes(data)
-    used = sampled(outcomes, most)
-    aside = set(split(used, VALIDATION_SHARE, VALIDATION_SALT)[1])
+    found = load_training_data(data, pair)
+    used = sampled(found.outcomes, most)
+    aside = set(found.validation)
     validation = [i for i, o in enumerate(used) if o in aside]
     training = [i for i, o in enumerate(used) if o not in aside]
-    if len(training) < 100 or not validation:
+    if len(training) < _FEWEST or not validation:
         raise InvalidData(f"{data}: {len(used)} rows are too few to train on.")
     base = base or load_base(default_cache(), layers=LAYERS, system=SYSTEM, max_tokens=MAX_TOKENS)
     states, used_layers = _states(base, used, work, report), len(base.llama.layers)
@@ -61,24 +72,15 @@ def main_train(
     rates = win_rates(final.layer, states, validation)
     held_out["validation"], counts["validation"] = apgr(rates, preferences[validation] - 0.5), len(validation)
     figures = {
-        "rows": _rows(outcomes, used, len(training), len(validation)),
+        "rows": _rows(found, used, len(training), len(validation)),
         "most": most,
         "penalty": PENALTY,
         "epochs": final.epochs,
         "losses": [round(loss, 4) for loss in final.losses],
-        "apgr": {name: round(value, 4) for name, value in held_out.items()},
+        "apgr": rounded(held_out),
         "n": counts,
-        "how": (
-            "APGR: area under gap recovered against strong share, over all thresholds; random is 0.5. seen_domains, unseen_domains "
-            f"and gsm8k: means over {CUTS} held-out cuts of the training rows, each with a fit of its own; kept out of it are a seventh "
-            "of the MMLU prompts, a seventh of the MMLU domains and a third of the GSM8K prompts; n is the cuts' sum. So "
-            "few cuts have their luck in domains: compare with another strategy on the same cuts only. The penalty was "
-            "chosen among 1, 4, 16 and 64 on two of these cuts, and the number of layers in a pilot on 1,300 prompts drawn from all, so a "
-            "tenth of them of the validation split. validation: the shipped weights on the validation split's part of the sample, which no "
-            "fit has seen."
-        ),
-        "threshold_by_strong_share": {str(s): round(float(np.quantile(rates, 1 - s)), 5) for s in _STRONG_SHARES},
-        "threshold_by_strong_share_how": "Quantiles of the validation split's win rates: exam questions, so not those of other traffic.",
+        "how": f"{APGR_IS} {_HOW_BENCHMARKS if found.benchmarks else _HOW_PREFERENCES} {_HOW}",
+        **thresholds(rates, benchmarks=found.benchmarks),
     }
     config = {
         "strategy": "causal_llm",
@@ -88,13 +90,14 @@ def main_train(
         "rank": RANK,
         "max_tokens": base.chat.max_tokens,
         "system": SYSTEM,
-        "strong": PAIR.strong,
-        "weak": PAIR.weak,
-        "data_sha256": data_sha256(outcomes),
+        "strong": pair.strong,
+        "weak": pair.weak,
+        "data_sha256": found.sha256,
         "seed": seed,
         "created": datetime.now(UTC).date().isoformat(),
     }
-    written = write_checkpoint(out, CausalLLMConfig, config, final.layer.adapter(), figures, card(config, figures))
+    made = card(config, figures, benchmarks=found.benchmarks)
+    written = write_checkpoint(out, CausalLLMConfig, config, final.layer.adapter(), figures, made)
     return TrainReport(written.version, str(out), figures)
 
 
@@ -123,37 +126,43 @@ def _held_out(
     return {kind: float(np.nanmean(values)) for kind, values in scores.items()}, counts
 
 
-def _rows(outcomes: Sequence[Outcome], used: Sequence[Outcome], training: int, validation: int) -> dict[str, int]:
+def _rows(found: TrainingData, used: Sequence[Outcome], training: int, validation: int) -> dict[str, int]:
     return {
-        "all": len(outcomes),
+        "all": len(found.outcomes),
         "used": len(used),
         "training": training,
         "validation": validation,
-        "mmlu_domains": len({o.domain for o in used if o.benchmark == "mmlu"}),
-        "strong_wins": sum(o.preference == 1 for o in used),
-        "ties": sum(o.preference == 0.5 for o in used),
-        "weak_wins": sum(o.preference == 0 for o in used),
+        "other_pairs": found.others,
+        **outcome_counts(used),
     }
 
 
-def main() -> int:
+_HOW_BENCHMARKS: Final = (
+    f"seen_domains, unseen_domains and gsm8k: means over {CUTS} held-out cuts of the training rows, each with a fit of its own; kept out "
+    "of it are a seventh of the MMLU prompts, a seventh of the MMLU domains and a third of the GSM8K prompts; n is the cuts' sum. "
+    "So few cuts have their luck in domains: compare with another strategy on the same cuts only."
+)
+_HOW_PREFERENCES: Final = f"prompts: mean over {CUTS} held-out cuts of a seventh of the training rows, each with a fit of its own."
+_HOW: Final = (
+    "The penalty was chosen among 1, 4, 16 and 64 on two such cuts of RouteLLM's benchmark files, and the number of layers in a pilot on "
+    "1,300 of their prompts drawn from all, so a tenth of them of the validation split. validation: the shipped weights on the validation "
+    "split's part of the sample, which no fit has seen."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Progress goes to standard error, the figures (JSON with --json) to standard output."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scorers.causal_llm.train", description="Train causal_llm and write a checkpoint directory."
-    )
-    parser.add_argument("--data", type=Path, required=True, help="RouteLLM's routellm/evals, or a checkout of RouteLLM")
-    parser.add_argument("--out", type=Path, required=True, help="the checkpoint directory to write")
-    parser.add_argument("--seed", type=int, default=0)
+    parser = training_parser("causal_llm", "Train causal_llm and write a checkpoint directory.")
     parser.add_argument("--most", type=int, default=MOST, help="how many prompts are used at most; the frozen layers take long on a CPU")
-    parser.add_argument("--work", type=Path, help="a folder that keeps the frozen layers' results, so that a run can be resumed")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    return run_training(
-        lambda report: main_train(arguments.data, arguments.out, arguments.seed, report, most=arguments.most, work=arguments.work),
-        as_json=arguments.json,
-    )
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    pair = ModelPair(options.strong, options.weak)
+
+    def train(report: Report) -> TrainReport:
+        with work_folder(options.out, options.work) as work:
+            return main_train(options.data, options.out, options.seed, report, pair=pair, most=options.most, work=work)
+
+    return run_training(train, as_json=options.json)
 
 
 if __name__ == "__main__":

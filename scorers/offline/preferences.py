@@ -1,4 +1,4 @@
-"""Preferences: which of two models' answers to a prompt somebody liked better. One battle per line of JSON:
+"""Preferences: which of two models' answers to a prompt somebody liked better. A battle is a line of JSON, or a row of Parquet:
 
     {"prompt": "…", "model_a": "gpt-4-1106-preview", "model_b": "mixtral-8x7b-instruct-v0.1", "winner": "gpt-4-1106-preview"}
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from scorers.errors import InvalidData
 from scorers.offline.benchmarks import PAIR, Outcome
+from scorers.router import ModelPair
 
 TIE: Final = "tie"
 _FIELDS: Final = ("prompt", "model_a", "model_b", "winner")
@@ -32,10 +33,9 @@ class Battle:
 
 
 def load_battles(file: Path) -> list[Battle]:
-    """Every line's battle, in order. Raises `InvalidData` naming the line and what's wrong, never quoting a prompt."""
+    """Every battle, in order. Raises `InvalidData` naming the line or row and what's wrong, never quoting a prompt."""
     try:
-        with file.open(encoding="utf-8") as lines:
-            battles = [_battle(f"{file}, line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+        battles = _from_parquet(file) if file.suffix.lower() == ".parquet" else _from_lines(file)
     except OSError as error:
         raise InvalidData(f"{file}: can't be read: {error.strerror}.") from None
     except UnicodeDecodeError:
@@ -43,6 +43,15 @@ def load_battles(file: Path) -> list[Battle]:
     if not battles:
         raise InvalidData(f"{file}: no battle is in it.")
     return battles
+
+
+def outcomes_of(battles: Iterable[Battle], pair: ModelPair) -> list[Outcome]:
+    """The battles between the pair, whichever came first, as outcomes; those of other models are left out. In a tie both were right."""
+    return [
+        Outcome("preferences", "preferences", b.prompt, b.winner in (pair.strong, TIE), b.winner in (pair.weak, TIE))
+        for b in battles
+        if {b.model_a, b.model_b} == {pair.strong, pair.weak}
+    ]
 
 
 def battles_of(outcomes: Iterable[Outcome]) -> list[Battle]:
@@ -57,13 +66,40 @@ def battles_sha256(battles: Sequence[Battle]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _battle(where: str, line: str) -> Battle:
+def _from_lines(file: Path) -> list[Battle]:
+    with file.open(encoding="utf-8") as lines:
+        return [_battle(where, _object(where, line)) for where, line in _numbered(file, lines) if line.strip()]
+
+
+def _numbered(file: Path, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    return ((f"{file}, line {number}", line) for number, line in enumerate(lines, 1))
+
+
+def _object(where: str, line: str) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
     except ValueError:
         raise InvalidData(f"{where}: not JSON.") from None
     if not isinstance(row, dict):
         raise InvalidData(f"{where}: an object is needed.")
+    return row
+
+
+def _from_parquet(file: Path) -> list[Battle]:
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(file) as table:
+            if missing := [field for field in _FIELDS if field not in table.schema_arrow.names]:
+                raise InvalidData(f"{file}: no column {', '.join(missing)}.")
+            rows = (row for batch in table.iter_batches(columns=list(_FIELDS)) for row in batch.to_pylist())
+            return [_battle(f"{file}, row {number}", row) for number, row in enumerate(rows, 1)]
+    except ArrowException as error:
+        raise InvalidData(f"{file}: not a Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _battle(where: str, row: Mapping[str, Any]) -> Battle:
     for field in _FIELDS:
         if not isinstance(row.get(field), str):
             raise InvalidData(f"{where}: {field}: a text is needed.")

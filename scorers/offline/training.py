@@ -1,17 +1,20 @@
-"""What every training command does: progress on standard error, the result on standard output, errors in a sentence."""
+"""What every training command does: its arguments, progress on standard error, the result on standard output, errors in a sentence."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from pointsman.runtime.errors import PointsmanError
+from scorers.offline.benchmarks import PAIR
 
 Report = Callable[[str, int, int], None]
 """Hears the stage's name, how much of it is done and how much there is."""
@@ -24,6 +27,24 @@ class TrainReport:
     checkpoint: str
     out: str
     figures: dict[str, Any]
+
+
+def training_parser(strategy: str, description: str) -> argparse.ArgumentParser:
+    """The arguments that every training takes; a strategy adds its own."""
+    parser = argparse.ArgumentParser(prog=f"pointsman train {strategy}", description=description)
+    parser.add_argument(
+        "--data", type=Path, required=True, help="RouteLLM's routellm/evals or a checkout of it, or a .jsonl or .parquet of preferences"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the checkpoint directory to write")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed and data give the same checkpoint")
+    parser.add_argument("--strong", default=PAIR.strong, help="the strong model's name in the preferences")
+    parser.add_argument("--weak", default=PAIR.weak, help="the weak model's")
+    parser.add_argument(
+        "--work", type=Path, help="where a run that is cut off goes on from; a folder beside --out, until it's done, if not named"
+    )
+    parser.add_argument("--threads", type=int, default=2, help="threads of the CPU")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    return parser
 
 
 def run_training(train: Callable[[Report], TrainReport], *, as_json: bool) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scorers.offline.card import KINDS
+
 
 def card(config: Mapping[str, Any], figures: Mapping[str, Any], *, benchmarks: bool) -> str:
     """The README.md of a checkpoint, from its config and figures; `benchmarks`: of RouteLLM's benchmark files."""
@@ -36,7 +38,7 @@ Text embeddings: {embedder["id"]}, {embedder["dim"]} dimensions (weights sha256 
 A battle counts b · b^(s / max s), where s is the cosine of its prompt and the query, and b is {config["weight_base"]:g} here
 (RouteLLM: 10; the option `weight_base` sets another). Bradley-Terry with ties is solved to convergence on those weights, over groups
 of models of like strength.
-Made by `python -m scorers.sw_ranking.index --data DATA --out DIR`. Nothing is drawn: the same data gives the same table.
+Made by `pointsman train sw_ranking --data DATA --out DIR`. Nothing is drawn: the same data gives the same table.
 
 ## Licences
 
@@ -66,8 +68,7 @@ def _figures_table(figures: Mapping[str, Any]) -> str:
     if "held_out" in figures:
         held_out, upstream = figures["held_out"], figures["held_out_by_weight_base"]["10"]
         lines = ["| held out | APGR | with RouteLLM's weight base, 10 |", "|---|---|---|"]
-        names = {"seen_domains": "MMLU prompts, domains seen", "unseen_domains": "MMLU domains, never seen", "gsm8k": "GSM8K prompts"}
-        lines += [f"| {name} | {held_out[key]:.3f} | {upstream[key]:.3f} |" for key, name in names.items()]
+        lines += [f"| {KINDS[kind]} | {value:.3f} | {upstream[kind]:.3f} |" for kind, value in held_out.items()]
     apgr = figures["validation_apgr"]
     blank = " |" if "held_out" in figures else ""
     return "\n".join([*lines, f"| the validation split | {'too few battles of the pair' if apgr is None else f'{apgr:.3f}'} |{blank}"])

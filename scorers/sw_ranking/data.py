@@ -26,7 +26,7 @@ class PreferenceData:
 
 
 def load_data(data: Path, pair: ModelPair) -> PreferenceData:
-    """Benchmark files (a folder) or battles (JSON Lines), split. Raises `InvalidData`, also where the pair isn't in it."""
+    """Benchmark files (a folder) or battles (JSON Lines or Parquet), split. Raises `InvalidData`, also where the pair isn't in it."""
     if data.is_dir():
         outcomes = load_outcomes(data)
         training, validation = split(outcomes, VALIDATION_SHARE, VALIDATION_SALT)

@@ -7,17 +7,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scorers.offline.figures import thresholds
 from scorers.offline.metrics import apgr
 from scorers.sw_ranking.battles import Battles
 from scorers.sw_ranking.config import Storage
 from scorers.sw_ranking.model import Weighing
 
-_STRONG_SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _MOST: Final = 4096  # held-out prompts that are scored
 _FEWEST: Final = 20  # battles of the pair below which an APGR says nothing
 
 
-def figures_of(table: Battles, validation: Battles, weight_base: float, storage: Storage) -> dict[str, Any]:
+def figures_of(table: Battles, validation: Battles, weight_base: float, storage: Storage, *, benchmarks: bool) -> dict[str, Any]:
     """Rows, APGR on the validation split by the table as stored and in float32, and what storing it so changes."""
     gains = validation.gains()
     rows = np.concatenate([np.flatnonzero(~np.isnan(gains)), np.flatnonzero(np.isnan(gains))])[:_MOST]
@@ -42,8 +42,7 @@ def figures_of(table: Battles, validation: Battles, weight_base: float, storage:
         "storage_error": {"max": _figure(difference.max(initial=0)), "mean": _figure(difference.mean() if len(rows) else 0)},
         "storage_error_how": "Differences of the validation split's win rates from those of the same table in float32.",
         "win_rate_range": [round(float(rate), 5) for rate in (kept.min(), kept.max())] if len(rows) else None,
-        "threshold_by_strong_share": {str(s): round(float(np.quantile(kept, 1 - s)), 5) for s in _STRONG_SHARES} if len(rows) else {},
-        "threshold_by_strong_share_how": "Quantiles of the validation split's win rates, so not those of other traffic.",
+        **(thresholds(kept, benchmarks=benchmarks) if len(rows) else {}),
     }
 
 

@@ -1,11 +1,11 @@
-"""Builds sw_ranking's battle table from preference data: `python -m scorers.sw_ranking.index --data … --out …`."""
+"""Builds sw_ranking's battle table from preference data: `pointsman train sw_ranking --data … --out …`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -15,16 +15,21 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from scorers.checkpoint import write_checkpoint
-from scorers.embedding.embedder import DEFAULT_EMBEDDER, Embedder, build_embedder
+from scorers.embedding.embedder import DEFAULT_EMBEDDER, Embedder
+from scorers.embedding.options import embedder_named
 from scorers.errors import CheckpointRefused, InvalidData
 from scorers.offline.benchmarks import PAIR
+from scorers.offline.figures import how_held_out, rounded
+from scorers.offline.folds import averaged, folds, overall
 from scorers.offline.preferences import Battle
-from scorers.offline.training import Report, TrainReport, run_training
+from scorers.offline.resume import embedded as embedded_texts
+from scorers.offline.resume import work_folder
+from scorers.offline.training import Report, TrainReport, run_training, training_parser
 from scorers.router import ModelPair
 from scorers.sw_ranking.battles import Battles, embedded
 from scorers.sw_ranking.card import card
 from scorers.sw_ranking.config import UPSTREAM_WEIGHT_BASE, Storage, SWConfig, WeightBase
-from scorers.sw_ranking.cross_validation import FOLDS, held_out, summarised
+from scorers.sw_ranking.cross_validation import held_out
 from scorers.sw_ranking.data import PreferenceData, load_data
 from scorers.sw_ranking.figures import figures_of
 from scorers.sw_ranking.model import Weighing
@@ -44,14 +49,20 @@ class IndexOptions:
 
 
 def main_index(
-    data: Path, out: Path, report: Report, options: IndexOptions | None = None, *, embedder: Embedder | None = None
+    data: Path,
+    out: Path,
+    report: Report,
+    options: IndexOptions | None = None,
+    *,
+    embedder: Embedder | None = None,
+    work: Path | None = None,
 ) -> TrainReport:
     """Builds a table of all battles but the fixed validation split's, and writes the checkpoint to `out`. Raises `InvalidData`."""
     options = options or IndexOptions()
     found = load_data(data, options.pair)
-    embedder = embedder or build_embedder(DEFAULT_EMBEDDER, threads=2)
+    embedder = embedder or embedder_named(DEFAULT_EMBEDDER, threads=2)
     everything = [*found.table, *found.validation]
-    vectors = _embed(embedder, everything, report)
+    vectors = _embed(embedder, everything, report, work)
     models = {name for battle in everything for name in (battle.model_a, battle.model_b)}
     battles = embedded(everything, vectors, options.pair, min(options.groups, len(models)))
     in_table = np.arange(len(everything)) < len(found.table)
@@ -59,7 +70,7 @@ def main_index(
     try:
         weight_base, chosen_by = _choose_weight_base(found, table, options, report)
         report("building the table", 0, 1)
-        content = figures_of(table, validation, weight_base, options.storage) | chosen_by
+        content = figures_of(table, validation, weight_base, options.storage, benchmarks=found.outcomes is not None) | chosen_by
     except CheckpointRefused as error:
         raise InvalidData(f"{data}: {error.message}") from None
     config = {
@@ -83,10 +94,9 @@ def main_index(
     return TrainReport(written.version, str(out), content)
 
 
-def _embed(embedder: Embedder, battles: Sequence[Battle], report: Report) -> NDArray[np.float32]:
+def _embed(embedder: Embedder, battles: Sequence[Battle], report: Report, work: Path | None) -> NDArray[np.float32]:
     texts = list(dict.fromkeys(battle.prompt for battle in battles))
-    report("embedding prompts", 0, len(texts))
-    vectors = embedder.embed(texts, lambda done: report("embedding prompts", done, len(texts))).vectors
+    vectors = embedded_texts(embedder, texts, report, work)
     row = {text: i for i, text in enumerate(texts)}
     return vectors[[row[battle.prompt] for battle in battles]]
 
@@ -98,43 +108,38 @@ def _choose_weight_base(found: PreferenceData, table: Battles, options: IndexOpt
     stage = "choosing the weight base"
     bases = [UPSTREAM_WEIGHT_BASE, options.weight_base] if options.weight_base else WEIGHT_BASES
     choices = [Weighing(base) for base in bases]
-    rows: list[list[float]] = []
-    report(stage, 0, 2 * FOLDS)
-    for row in held_out(found.outcomes, table, choices):
+    cuts = folds(found.outcomes)
+    rows: list[list[dict[str, float]]] = []
+    report(stage, 0, len(cuts))
+    for row in held_out(cuts, table, choices):
         rows.append(row)
-        report(stage, len(rows), 2 * FOLDS)
-    tried = list(zip(bases, summarised(rows, len(choices)), strict=True))
-    best, _ = tried[-1] if options.weight_base else max(tried, key=lambda each: each[1].mean)
-    by_base = {f"{base:g}": {name: round(value, 4) for name, value in asdict(figures).items()} for base, figures in tried}
-    return best, {"held_out": by_base[f"{best:g}"], "held_out_by_weight_base": by_base, "held_out_how": _HOW}
+        report(stage, len(rows), len(cuts))
+    tried = [(base, averaged([row[i] for row in rows])) for i, base in enumerate(bases)]
+    best, _ = tried[-1] if options.weight_base else max(tried, key=lambda each: overall(each[1]))
+    by_base = {f"{base:g}": rounded(figures) for base, figures in tried}
+    how = f"{how_held_out(benchmarks=True, chosen='weight base')} Scored by float32 tables."
+    return best, {"held_out": by_base[f"{best:g}"], "held_out_by_weight_base": by_base, "held_out_how": how}
 
 
-_HOW: Final = (
-    f"APGR: area under gap recovered against strong share, over all thresholds; random is 0.5. seen_domains and gsm8k: {FOLDS} folds of "
-    f"the table's prompts, each scored by a float32 table without them; unseen_domains: {FOLDS} folds of whole MMLU domains; each the "
-    "mean of its folds. The weight base is the one that did best over the three, unless it was given."
-)
-
-
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Progress goes to standard error, the figures (JSON with --json) to standard output."""
-    arguments = _parser().parse_args()
-    pair = ModelPair(arguments.strong, arguments.weak)
-    options = IndexOptions(pair, arguments.rating_groups, arguments.weight_base, arguments.storage)
-    return run_training(lambda report: main_index(arguments.data, arguments.out, report, options), as_json=arguments.json)
+    options = _parser().parse_args(arguments)
+    made_for = IndexOptions(ModelPair(options.strong, options.weak), options.rating_groups, options.weight_base, options.storage)
+
+    def index(report: Report) -> TrainReport:
+        embedder = embedder_named(options.embedder, threads=options.threads)
+        with work_folder(options.out, options.work) as work:
+            return main_index(options.data, options.out, report, made_for, embedder=embedder, work=work)
+
+    return run_training(index, as_json=options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scorers.sw_ranking.index", description="Build sw_ranking's battle table.")
-    parser.add_argument("--data", type=Path, required=True, help="RouteLLM's routellm/evals or a checkout of it, or battles as JSON Lines")
-    parser.add_argument("--out", type=Path, required=True, help="the checkpoint directory to write")
-    parser.add_argument("--seed", type=int, default=0, help="taken as every training command takes it; nothing here is drawn")
-    parser.add_argument("--strong", default=PAIR.strong, help="the strong model's name in the battles")
-    parser.add_argument("--weak", default=PAIR.weak, help="the weak model's")
+    parser = training_parser("sw_ranking", "Build sw_ranking's battle table. Nothing is drawn, so --seed changes nothing.")
+    parser.add_argument("--embedder", default=DEFAULT_EMBEDDER, help="an embedder's id, or a directory of sentence-transformers' layout")
     parser.add_argument("--rating-groups", type=_groups, default=UPSTREAM_GROUPS, help="groups of models of like strength, at most")
     parser.add_argument("--weight-base", type=_weight_base, help="how sharply similar battles count more; RouteLLM's is 10")
     parser.add_argument("--storage", choices=get_args(Storage), default="int8", help="how embeddings are kept")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
 
 

@@ -13,9 +13,10 @@ from safetensors.numpy import load_file
 from pointsman.runtime.settings import StrategySettings
 from scorers.embedding.hashing import HashingEmbedder
 from scorers.embedding.minilm import MiniLMThirdLayerEmbedder
-from scorers.mf.fit import factorise, fit_vector, sigmoid
+from scorers.mf.fit import factorise
 from scorers.mf.model import MFModel
 from scorers.mf.router import SHIPPED_CHECKPOINT, MatrixFactorizationRouter
+from scorers.offline.logistic import fit_vector, sigmoid
 from scorers.registry import build_router
 from scorers.router import Router, ScoredPrompt, WinRate
 from tests.unit.scorers.checkpoints import SyntheticEmbedder, random_tensors, written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import sys
 from asyncio.subprocess import PIPE
@@ -16,6 +17,7 @@ import pytest
 import pointsman
 from pointsman.runtime.errors import InvalidModelString
 from pointsman.v1 import route_service_pb2 as pb
+from tests.unit.scorers.preference_files import MY_PAIR, as_jsonl, preferences
 from tests.wire.client.scripted import REQUEST_ID, ScriptedRouteService, serve
 
 
@@ -144,6 +146,18 @@ async def test_every_training_takes_what_the_command_passes(tmp_path: Path, stra
     assert (done.code, done.out) == (2, "")
     assert "neither RouteLLM's routellm/evals nor a checkout of it" in done.err.replace("\n", " ")
     assert not (tmp_path / "out").exists()
+
+
+async def test_a_file_of_preferences_becomes_a_checkpoint(tmp_path: Path) -> None:
+    """With the strategy's own options passed on and paths as the caller means them; nothing is left but the checkpoint."""
+    as_jsonl(tmp_path / "mine.jsonl", preferences())
+    pair = ("--strong", MY_PAIR.strong, "--weak", MY_PAIR.weak)
+    for strategy in ("mf", "sw_ranking"):
+        more = (*pair, "--embedder", "hashing-384", "--json")
+        done = await pointsman_command("train", strategy, "--data", "mine.jsonl", "--out", strategy, *more, cwd=tmp_path)
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["checkpoint"].startswith(f"{strategy}-hashing-384@sha256:")
+    assert sorted(await asyncio.to_thread(os.listdir, tmp_path)) == ["mf", "mine.jsonl", "sw_ranking"]
 
 
 async def test_only_what_can_be_trained_is(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from tokenizers import Tokenizer
 from pointsman.runtime.settings import StrategySettings
 from scorers.bert.base import base_folder
 from scorers.bert.classifier import load_classifier
-from scorers.bert.engine import batches, has_bfloat16
+from scorers.bert.engine import batches
 from scorers.bert.router import SHIPPED_CHECKPOINT
 from scorers.bert.window import Window
+from scorers.precision import has_bfloat16, has_int8
 from scorers.registry import build_router
 from scorers.router import Router, ScoredPrompt, WinRate
 from tests.unit.scorers.bert.public_layout import tokenizer, write_public
@@ -72,12 +73,20 @@ def test_routellms_layout_scores_as_routellm_does(tmp_path: Path) -> None:
     assert max(reference) - min(reference) > 0.05
 
 
-@pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16 arithmetic")
-def test_bfloat16_keeps_the_order(wanted: list[float]) -> None:
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param("bfloat16", marks=pytest.mark.skipif(not has_bfloat16(), reason="this processor has no bfloat16 arithmetic")),
+        pytest.param("int8", marks=pytest.mark.skipif(not has_int8(), reason="this processor has no int8 arithmetic")),
+    ],
+)
+def test_a_faster_engine_keeps_the_order(engine: str, wanted: list[float]) -> None:
     """Rank correlation with the reference of at least 0.995; the difference is printed."""
-    found = rates(built(options={"engine": "bfloat16"}), PROMPTS)
-    print(f"bfloat16: mean absolute difference {np.abs(np.subtract(found, wanted)).mean():.2e}")  # noqa: T201
+    found = rates(built(options={"engine": engine}), PROMPTS)
+    difference = float(np.abs(np.subtract(found, wanted)).mean())
+    print(f"{engine}: mean absolute difference {difference:.2e}")  # noqa: T201
     assert rank_correlation(found, wanted) >= 0.995
+    assert difference > 1e-6
 
 
 def test_order_is_kept_and_padding_changes_nothing(shipped: Router) -> None:

@@ -55,7 +55,9 @@ def router(folder: Path) -> Router:
 
 def built(folder: Path, **options: Any) -> Router:
     tokenizer = {"tokenizer": str(folder / "tokenizer")}
-    return build_router("causal_llm", StrategySettings(checkpoint=str(folder), options={**tokenizer, **options}, threads=1))
+    return build_router(
+        "causal_llm", StrategySettings(checkpoint=str(folder), options={"engine": "float32"} | tokenizer | options, threads=1)
+    )
 
 
 def rates(router: Router, texts: list[str]) -> list[float]:
@@ -256,7 +258,7 @@ def test_a_missing_file_is_named(changeable: Path, file: str) -> None:
     [
         ({"max_tokens": 8}, "a whole number from 16"),
         ({"max_tokens": 9000}, "the model takes 8192"),
-        ({"dtype": "int8"}, "one of float32, bfloat16"),
+        ({"engine": "int8"}, "there are: auto, float32, bfloat16"),
         ({"tokeniser": "x"}, "did you mean 'tokenizer'"),
     ],
 )
