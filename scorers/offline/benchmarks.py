@@ -1,7 +1,8 @@
 """RouteLLM's benchmark files: which of two models answered which prompt right.
 
 Layout, as in RouteLLM's `routellm/evals`: `mmlu/responses/mmlu_<domain>.csv` and `gsm8k/gsm8k_responses.csv`, each with a
-`contaminated_prompts.jsonl` whose `eval_prompt`s are left out. MT Bench isn't read: nothing may be trained on it.
+`contaminated_prompts.jsonl` whose `eval_prompt`s are left out. MT Bench isn't read here: nothing may be
+trained on it (`mt_bench.py` reads it, for evaluation).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Outcome:
 
 def load_outcomes(path: Path) -> list[Outcome]:
     """Every outcome under `path` (that folder, or a checkout of RouteLLM), in a fixed order. Raises `InvalidData`."""
-    folder = _benchmarks_folder(path)
+    folder = benchmarks_folder(path)
     mmlu = sorted((folder / "mmlu" / "responses").glob("mmlu_*.csv"))
     outcomes = [o for file in mmlu for o in _read(file, "mmlu", file.stem.removeprefix("mmlu_"))]
     outcomes += _read(folder / "gsm8k" / "gsm8k_responses.csv", "gsm8k", "gsm8k")
@@ -71,7 +72,8 @@ def split(outcomes: Sequence[Outcome], share: float, salt: str) -> tuple[list[Ou
     return rest, [o for o in outcomes if prompt_fraction(o.prompt, salt) < share]
 
 
-def _benchmarks_folder(path: Path) -> Path:
+def benchmarks_folder(path: Path) -> Path:
+    """The folder of the benchmarks in `path`, which may be a checkout of RouteLLM. Raises `InvalidData`."""
     for name in _FOLDERS:
         if (path / name / "mmlu" / "responses").is_dir() and (path / name / "gsm8k").is_dir():
             return path / name

@@ -1,8 +1,8 @@
 """`pointsman evaluate`: how well each strategy orders labelled prompts.
 
-    python -m scorers.offline.evaluate --data FILE --strategies mf,random [--address HOST:PORT] [--json] [--scores FILE]
+    python -m scorers.offline.evaluate --data FILE --strategies mf,random [--url HOST:PORT] [--json] [--scores FILE]
 
-Without --address the strategies are built in this process, by the settings; with it a running service is asked.
+Without --url the strategies are built in this process, by the settings; with it a running service is asked.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from rich.table import Table
 from pointsman.client import RouteError
 from pointsman.runtime.errors import PointsmanError
 from pointsman.runtime.settings_file import SettingsError, load_settings
+from scorers.errors import InvalidData
 from scorers.offline.labelled import Labelled, load_labelled
 from scorers.offline.metrics import with_intervals
 from scorers.offline.scoring import Scores, score_by_service, score_here
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     errors = Console(stderr=True)
     try:
-        benchmarks = load_labelled(options.data)
+        benchmarks = _chosen(load_labelled(options.data, validation_only=options.split == "validation"), options.benchmarks)
         results = [each for name, rows in benchmarks.items() for each in _evaluate(name, rows, options, errors)]
     except (SettingsError, PointsmanError, RouteError) as error:
         errors.print(f"[red]{error}[/red]", soft_wrap=True, highlight=False)
@@ -45,6 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         Console().print(_table(results))
     return 0
+
+
+def _chosen(found: Mapping[str, list[Labelled]], names: Sequence[str] | None) -> Mapping[str, list[Labelled]]:
+    if unknown := [name for name in names or () if name not in found]:
+        raise InvalidData(f"No benchmark is named {unknown[0]!r} here; there are: {', '.join(found)}.")
+    return {name: found[name] for name in names or found}
 
 
 def _evaluate(benchmark: str, rows: Sequence[Labelled], options: argparse.Namespace, errors: Console) -> list[dict[str, Any]]:
@@ -73,8 +80,8 @@ def _scores(benchmark: str, prompts: Sequence[str], options: argparse.Namespace,
         def told(done: int) -> None:
             progress.update(task, completed=done)
 
-        if options.address:
-            return score_by_service(options.strategies, prompts, options.address, options.concurrency, told)
+        if options.url:
+            return score_by_service(options.strategies, prompts, options.url, options.concurrency, told)
         return score_here(options.strategies, prompts, load_settings(options.settings), told)
 
 
@@ -95,9 +102,13 @@ def _table(results: Sequence[Mapping[str, Any]]) -> Table:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="pointsman evaluate", description="How well each strategy orders labelled prompts.")
-    parser.add_argument("--data", type=Path, required=True, help="CSV or JSON Lines with prompt, weak, strong; or RouteLLM's benchmarks")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="CSV, JSON Lines or Parquet (prompt, weak, strong); or RouteLLM's benchmarks"
+    )
+    parser.add_argument("--benchmarks", type=lambda text: text.split(","), help="of a folder: mmlu, gsm8k, mt_bench; all unless named")
+    parser.add_argument("--split", choices=("all", "validation"), default="all", help="validation: the rows that no strategy trains on")
     parser.add_argument("--strategies", type=lambda text: text.split(","), required=True, help="names, joined by commas")
-    parser.add_argument("--address", help="a running service's gRPC address; without it the strategies are built here")
+    parser.add_argument("--url", help="a running service's gRPC address; without it the strategies are built here")
     parser.add_argument("--concurrency", type=int, default=8, help="prompts asked at once of a service")
     parser.add_argument("--settings", type=Path, help="the settings file, for strategies that are built here")
     parser.add_argument("--draws", type=int, default=_DRAWS, help="resamples for the intervals")

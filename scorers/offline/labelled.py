@@ -1,4 +1,4 @@
-"""Labelled prompts: what each of two models made of them. CSV or JSON Lines with `prompt`, `weak`, `strong`, or RouteLLM's files."""
+"""Labelled prompts: what each of two models made of them. CSV, JSON Lines or Parquet (`prompt, weak, strong`), or RouteLLM's files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from scorers.errors import InvalidData
-from scorers.offline.benchmarks import load_outcomes
+from scorers.offline.benchmarks import VALIDATION_SALT, VALIDATION_SHARE, benchmarks_folder, load_outcomes, split
+from scorers.offline.mt_bench import load_mt_bench
 
 _NEEDED = ("prompt", "weak", "strong")
 _TRUE = {"true": 1.0, "false": 0.0}
@@ -27,19 +28,19 @@ class Labelled:
     strong: float
 
 
-def load_labelled(path: Path) -> Mapping[str, list[Labelled]]:
-    """Rows by benchmark: a file is one, named by its stem; a folder of RouteLLM's layout is `mmlu` and `gsm8k`.
+def load_labelled(path: Path, *, validation_only: bool = False) -> Mapping[str, list[Labelled]]:
+    """Rows by benchmark: a file is one, named by its stem; a folder of RouteLLM's layout is `mmlu`, `gsm8k` and, where it's there,
+    `mt_bench`. Of MMLU and GSM8K `validation_only` leaves the rows that no strategy trains on.
 
     Raises `InvalidData` naming file, row (the first is 1) and field.
     """
     if path.is_dir():
-        found: dict[str, list[Labelled]] = {}
-        for outcome in load_outcomes(path):
-            found.setdefault(outcome.benchmark, []).append(Labelled(outcome.prompt, outcome.weak_right, outcome.strong_right))
-        return found
-    readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows}
+        return _of_folder(path, validation_only=validation_only)
+    if validation_only:
+        raise InvalidData(f"{path}: only a folder of RouteLLM's benchmarks has a validation split.")
+    readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows, ".parquet": _parquet_rows}
     if path.suffix.lower() not in readers:
-        raise InvalidData(f"{path}: a .csv or .jsonl file, or a folder of RouteLLM's benchmarks, is needed.")
+        raise InvalidData(f"{path}: a .csv, .jsonl or .parquet file, or a folder of RouteLLM's benchmarks, is needed.")
     try:
         with closing(readers[path.suffix.lower()](path)) as raw:
             rows = [_labelled(f"{path}: row {number}", row) for number, row in enumerate(raw, 1)]
@@ -50,6 +51,31 @@ def load_labelled(path: Path) -> Mapping[str, list[Labelled]]:
     if not rows:
         raise InvalidData(f"{path}: has no rows.")
     return {path.stem: rows}
+
+
+def _of_folder(path: Path, *, validation_only: bool) -> Mapping[str, list[Labelled]]:
+    outcomes = load_outcomes(path)
+    if validation_only:
+        outcomes = split(outcomes, VALIDATION_SHARE, VALIDATION_SALT)[1]
+    found: dict[str, list[Labelled]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.benchmark, []).append(Labelled(outcome.prompt, outcome.weak_right, outcome.strong_right))
+    if (questions := benchmarks_folder(path) / "mt_bench").is_dir():
+        found["mt_bench"] = [Labelled(judged.prompt, judged.weak, judged.strong) for judged in load_mt_bench(questions)]
+    return found
+
+
+def _parquet_rows(path: Path) -> Generator[Mapping[str, Any], None, None]:
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(path) as table:
+            _check_columns(path, table.schema_arrow.names)
+            for batch in table.iter_batches(columns=list(_NEEDED)):
+                yield from batch.to_pylist()
+    except ArrowException as error:
+        raise InvalidData(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
 
 
 def _csv_rows(path: Path) -> Generator[Mapping[str, Any], None, None]:

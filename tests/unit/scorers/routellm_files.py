@@ -34,3 +34,20 @@ def _write(file: Path, rows: list[tuple[str, bool, bool]]) -> None:
         writer = csv.writer(lines)
         writer.writerow(["prompt", WEAK_COLUMN, STRONG_COLUMN])
         writer.writerows((prompt, weak, strong) for prompt, strong, weak in rows)
+
+
+def write_mt_bench(folder: Path, *, dropped: int | None = None) -> Path:
+    """Four questions of two turns, whose weak answers get 5 - n and 6 - n; `dropped` has its second turn on the list. The folder."""
+    mt_bench = folder / "mt_bench"
+    mt_bench.mkdir()
+    questions = [{"question_id": n, "category": "x", "turns": [f"question {n}", f"and then {n}"]} for n in range(4)]
+    judgements = [
+        {"question_id": n, "model": model, "judge": ["gpt-4", "single-v1"], "score": score + turn - 1, "turn": turn}
+        for n in range(4)
+        for model, score in (("gpt-4-1106-preview", 8.5), ("mistralai/Mixtral-8x7B-Instruct-v0.1", 5 - n))
+        for turn in (1, 2)
+    ]
+    contaminated = [] if dropped is None else [{"eval_prompt": f"and then {dropped}", "train_prompt": "x"}]
+    for name, rows in (("question", questions), ("judgements", judgements), ("contaminated_prompts", contaminated)):
+        (mt_bench / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return mt_bench

@@ -7,12 +7,16 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from scorers.errors import InvalidData
+from scorers.offline.benchmarks import load_outcomes
 from scorers.offline.evaluate import main
 from scorers.offline.labelled import Labelled, load_labelled
 from scorers.offline.metrics import apgr, figures, with_intervals
+from tests.unit.scorers.routellm_files import write_files, write_mt_bench
 
 
 def test_the_figures_are_those_of_a_curve_drawn_by_hand() -> None:
@@ -64,7 +68,7 @@ def test_apgr_alone_is_the_same_figure() -> None:
     assert apgr(scores, np.subtract(strong, weak)) == figures(scores, weak, strong).apgr
 
 
-def test_csv_and_json_lines_read_the_same(tmp_path: Path) -> None:
+def test_csv_json_lines_and_parquet_read_the_same(tmp_path: Path) -> None:
     """Numbers, true and false; quoted newlines; a byte order mark."""
     (tmp_path / "a.csv").write_text('\ufeffprompt,weak,strong\n"two\nlines",0,1\nüber,False,TRUE\n', encoding="utf-8")
     (tmp_path / "a.jsonl").write_text(
@@ -73,6 +77,9 @@ def test_csv_and_json_lines_read_the_same(tmp_path: Path) -> None:
     rows = [Labelled("two\nlines", 0, 1), Labelled("über", 0, 1)]
     assert load_labelled(tmp_path / "a.csv") == {"a": rows}
     assert load_labelled(tmp_path / "a.jsonl") == {"a": rows}
+    table = pa.table({"prompt": ["two\nlines", "über"], "weak": [0, 0], "strong": [True, True], "more": [1, 2]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert load_labelled(tmp_path / "a.parquet") == {"a": rows}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +95,8 @@ def test_csv_and_json_lines_read_the_same(tmp_path: Path) -> None:
         ("a.jsonl", b"[1]\n", "line 1: not an object"),
         ("a.jsonl", b'{"prompt": "x", "weak": 0, "strong": 1}\n{"pro', "line 2: not JSON"),
         ("a.jsonl", b'{"prompt": 5, "weak": 0, "strong": 1}\n', "row 1: prompt is empty or not text"),
-        ("a.xlsx", b"", "a .csv or .jsonl file"),
+        ("a.parquet", b"PAR1", "not a Parquet file"),
+        ("a.xlsx", b"", "a .csv, .jsonl or .parquet file"),
     ],
 )
 def test_bad_data_is_named_by_row(tmp_path: Path, name: str, content: bytes, said: str) -> None:
@@ -98,6 +106,41 @@ def test_bad_data_is_named_by_row(tmp_path: Path, name: str, content: bytes, sai
         load_labelled(tmp_path / name)
     assert said in caught.value.message
     assert str(tmp_path / name) in caught.value.message
+
+
+def test_a_folder_of_routellms_has_mt_bench_decontaminated_and_by_the_mean_of_both_turns(tmp_path: Path) -> None:
+    """Routed on the first turn; a question one of whose turns is on the list is left out; nothing else reads it."""
+    write_files(tmp_path)
+    write_mt_bench(tmp_path, dropped=1)
+    found = load_labelled(tmp_path)
+    assert list(found) == ["mmlu", "gsm8k", "mt_bench"]
+    assert found["mt_bench"] == [Labelled(f"question {n}", 5.5 - n, 9.0) for n in (0, 2, 3)]
+    assert not any(o.prompt.startswith("question") for o in load_outcomes(tmp_path))
+    validation = load_labelled(tmp_path, validation_only=True)
+    assert {row.prompt for row in validation["mmlu"]} < {row.prompt for row in found["mmlu"]}
+    assert validation["mt_bench"] == found["mt_bench"]
+
+
+def test_mt_bench_with_a_score_missing_is_refused(tmp_path: Path) -> None:
+    """By question."""
+    write_files(tmp_path)
+    judgements = write_mt_bench(tmp_path) / "judgements.jsonl"
+    judgements.write_text("\n".join(judgements.read_text().splitlines()[1:]))
+    with pytest.raises(InvalidData, match="question 0 hasn't 2 scores"):
+        load_labelled(tmp_path)
+
+
+def test_the_command_takes_the_benchmarks_that_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a folder; one that isn't there is an error, and so is a split of a file."""
+    write_files(tmp_path)
+    write_mt_bench(tmp_path)
+    data = ["--data", str(tmp_path), "--strategies", "random", "--json", "--draws", "5"]
+    assert main([*data, "--split", "validation", "--benchmarks", "gsm8k,mt_bench"]) == 0
+    assert [json.loads(line)["benchmark"] for line in capsys.readouterr().out.splitlines()] == ["gsm8k", "mt_bench"]
+    assert main([*data, "--benchmarks", "arc"]) == 2
+    assert "there are: mmlu, gsm8k, mt_bench" in capsys.readouterr().err
+    (tmp_path / "a.csv").write_text("prompt,weak,strong\nx,0,1\n")
+    assert main(["--data", str(tmp_path / "a.csv"), "--strategies", "random", "--split", "validation"]) == 2
 
 
 def test_the_command_prints_one_object_per_strategy_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
