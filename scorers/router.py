@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from pointsman.runtime.decide import is_strong
 from pointsman.runtime.settings import StrategySettings
@@ -18,6 +18,10 @@ class ModelPair:
 
     strong: str
     weak: str
+
+
+ROUTELLM_PAIR: Final = ModelPair(strong="gpt-4-1106-preview", weak="mixtral-8x7b-instruct-v0.1")
+"""The two models that RouteLLM's data and checkpoints are of, under the names that its checkpoints know them by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ Ours has the tensors that training changed, over the packaged base. RouteLLM's i
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,8 +22,10 @@ from scorers.bert.weights import WEIGHTS, read_weights, require_exactly, shapes_
 from scorers.bert.window import Window
 from scorers.checkpoint import read_config
 from scorers.errors import CheckpointRefused, EmbedderMismatch
-from scorers.router import ModelPair
+from scorers.hub import PUBLISHED, checkpoint_name
+from scorers.router import ROUTELLM_PAIR, ModelPair
 
+_PUBLISHED: Final = frozenset(checkpoint_name(repository) for repository in PUBLISHED)  # whose pair is known
 _MAX_TOKENS: Final = 512  # what RouteLLM reads of a prompt
 _POSITIONS_BEFORE_FIRST: Final = 2  # XLM-RoBERTa counts positions from its padding id + 1
 
@@ -41,10 +42,13 @@ class Classifier:
     """Empty names where the directory doesn't say."""
 
 
-def load_classifier(folder: Path) -> Classifier:
-    """Reads either layout. Raises `CheckpointRefused`, and `EmbedderMissing` where the base isn't installed."""
+def load_classifier(folder: Path, name: str | None = None) -> Classifier:
+    """Reads either layout; `name` is what a checkpoint without one of its own is called, and is the folder's unless told.
+
+    Raises `CheckpointRefused`, and `EmbedderMissing` where the base isn't installed.
+    """
     transformers_logging.disable_progress_bar()
-    return _load_ours(folder) if _is_ours(folder) else _load_public(folder)
+    return _load_ours(folder) if _is_ours(folder) else _load_public(folder, checkpoint_name(name or str(folder.resolve())))
 
 
 def _is_ours(folder: Path) -> bool:
@@ -66,7 +70,7 @@ def _load_ours(folder: Path) -> Classifier:
     return Classifier(model, window, int(model.config.pad_token_id), config.version, config.pair)
 
 
-def _load_public(folder: Path) -> Classifier:
+def _load_public(folder: Path, name: str) -> Classifier:
     described = _json(folder / "config.json")
     if "auto_map" in described:
         raise CheckpointRefused(f"{folder / 'config.json'}: brings code of its own, and none is run.")
@@ -83,8 +87,8 @@ def _load_public(folder: Path) -> Classifier:
     model = AutoModelForSequenceClassification.from_config(config).eval()
     model.load_state_dict(tensors, strict=True)
     window = Window(read_tokenizer(folder), max_tokens=_public_window(folder, config), keeps="head")
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", folder.resolve().name)[:64] or "bert"
-    return Classifier(model, window, int(config.pad_token_id), f"{name}@sha256:{sha256[:12]}", ModelPair("", ""))
+    pair = ROUTELLM_PAIR if name in _PUBLISHED else ModelPair("", "")
+    return Classifier(model, window, int(config.pad_token_id), f"{name}@sha256:{sha256[:12]}", pair)
 
 
 def _public_window(folder: Path, config: Any) -> int:

@@ -12,6 +12,7 @@ import torch
 from pointsman.runtime.settings import StrategySettings
 from scorers.bert.classifier import Classifier, load_classifier
 from scorers.bert.engine import ENGINES, Engine
+from scorers.hub import checkpoint_folder
 from scorers.precision import chosen_engine
 from scorers.registry import checked_options
 from scorers.router import ModelPair, NoWinRate, Router, ScoredPrompt, WinRate
@@ -36,9 +37,9 @@ class BERTRouter(Router):
         """See `Router`. The option `engine` is `auto`, `float32`, `bfloat16` or `int8`; CUDA is used where `num_gpus` asks for it."""
         options = checked_options(cls.strategy, settings, known=["engine"])
         torch.set_num_threads(settings.threads)
-        folder = Path(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
+        folder = checkpoint_folder(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
         cuda = settings.num_gpus > 0 and torch.cuda.is_available()
-        return cls(load_classifier(folder), engine=str(options.get("engine", "auto")), cuda=cuda)
+        return cls(load_classifier(folder, settings.checkpoint), engine=str(options.get("engine", "auto")), cuda=cuda)
 
     @property
     def checkpoint(self) -> str:
@@ -47,7 +48,7 @@ class BERTRouter(Router):
 
     @property
     def trained_pair(self) -> ModelPair:
-        """See `Router`; empty names for RouteLLM's layout too, which doesn't say."""
+        """See `Router`; empty names for a checkpoint of RouteLLM's layout that isn't one of RouteLLM's own: it doesn't say."""
         return self._pair
 
     def calculate_strong_win_rates(self, prompts: Sequence[ScoredPrompt]) -> list[WinRate | NoWinRate]:

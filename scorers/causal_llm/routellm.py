@@ -14,9 +14,7 @@ import torch
 from scorers.causal_llm.chat import SCORES, ChatFormat, ChatTokenizer, read_tokenizer, require_control, with_scores
 from scorers.causal_llm.llama import load_llama, read_llama_config
 from scorers.errors import CheckpointRefused
-from scorers.router import ModelPair
 
-PAIR: Final = ModelPair(strong="gpt-4-1106-preview", weak="mixtral-8x7b-instruct-v0.1")
 MAX_TOKENS: Final = 2048  # what RouteLLM trained with
 _SYSTEM: Final = "system_ft_v5.txt"
 _QUESTION: Final = "classifier_ft_v5.txt"
@@ -55,13 +53,13 @@ def chat_format(folder: Path) -> ChatFormat:
     )
 
 
-def version(folder: Path) -> str:
+def version(folder: Path, name: str) -> str:
     """`name@sha256:12 hex digits`, over the weights' files in the order of their names."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("model*.safetensors")):
         with file.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return f"{folder.resolve().name}@sha256:{digest.hexdigest()[:12]}"
+    return f"{name}@sha256:{digest.hexdigest()[:12]}"
 
 
 def _header(role: str) -> str:

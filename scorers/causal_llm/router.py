@@ -15,13 +15,14 @@ from scorers.causal_llm.chat import ChatTokenizer, read_tokenizer, require_contr
 from scorers.causal_llm.config import CONTROL, CausalLLMConfig
 from scorers.causal_llm.llama import load_llama, read_llama_config
 from scorers.causal_llm.model import ScoreModel, strong_win_rates
-from scorers.causal_llm.routellm import MAX_TOKENS, PAIR, load_routellm, version
+from scorers.causal_llm.routellm import MAX_TOKENS, load_routellm, version
 from scorers.causal_llm.smollm2 import base_folder, default_cache
 from scorers.checkpoint import load_tensors, read_config
 from scorers.errors import InvalidOptions
+from scorers.hub import checkpoint_folder, checkpoint_name
 from scorers.precision import chosen_engine
 from scorers.registry import checked_options
-from scorers.router import ModelPair, NoWinRate, Router, ScoredPrompt, WinRate
+from scorers.router import ROUTELLM_PAIR, ModelPair, NoWinRate, Router, ScoredPrompt, WinRate
 
 SHIPPED_CHECKPOINT: Final = Path(__file__).parent / "checkpoint"
 _ENGINES: Final = ("float32", "bfloat16")
@@ -49,9 +50,9 @@ class CausalLLMRouter(Router):
         engine = chosen_engine(cls.strategy, str(options.get("engine", "auto")), known=_ENGINES, cuda=False)
         dtype = torch.float32 if engine == "float32" else torch.bfloat16
         torch.set_num_threads(settings.threads)
-        folder = Path(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
+        folder = checkpoint_folder(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
         if _is_llama(folder):
-            return cls._routellm(folder, options, dtype)
+            return cls._routellm(folder, checkpoint_name(settings.checkpoint or folder.name), options, dtype)
         for name in ("tokenizer", "max_tokens"):
             if name in options:
                 raise InvalidOptions(f"strategies.causal_llm.options.{name}: only for a checkpoint of RouteLLM's layout")
@@ -70,7 +71,7 @@ class CausalLLMRouter(Router):
         return cls(chat, ScoreModel(llama, merge(llama, tensors), chat.prefix, dtype), config.version, config.pair)
 
     @classmethod
-    def _routellm(cls, folder: Path, options: Mapping[str, Any], dtype: torch.dtype) -> Self:
+    def _routellm(cls, folder: Path, name: str, options: Mapping[str, Any], dtype: torch.dtype) -> Self:
         if "tokenizer" not in options:
             raise InvalidOptions("strategies.causal_llm.options.tokenizer: a checkpoint of RouteLLM's layout has none: name its directory")
         max_tokens = options.get("max_tokens", MAX_TOKENS)
@@ -82,7 +83,7 @@ class CausalLLMRouter(Router):
                 f"strategies.causal_llm.options.max_tokens: with its format a prompt would have {chat.longest} tokens, and the model "
                 f"takes {llama.config.max_position_embeddings}"
             )
-        return cls(chat, ScoreModel(llama, rows, chat.prefix, dtype), version(folder), PAIR)
+        return cls(chat, ScoreModel(llama, rows, chat.prefix, dtype), version(folder, name), ROUTELLM_PAIR)
 
     @property
     def checkpoint(self) -> str:

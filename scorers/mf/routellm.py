@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from scorers.errors import CheckpointRefused
+from scorers.hub import checkpoint_name
 from scorers.mf.config import MFConfig
+from scorers.router import ROUTELLM_PAIR
 
 _EMBEDDING: Final = "text-embedding-3-small"
 _EMBEDDING_DIM: Final = 1536
 _DIM: Final = 128
 _NUM_MODELS: Final = 64
 # Rows of upstream's MODEL_IDS, which has the 64 names of the arena in alphabetical order; only the scored pair's are needed.
-_MODELS: Final = {"gpt-4-1106-preview": 24, "mixtral-8x7b-instruct-v0.1": 36}
+_MODELS: Final = {ROUTELLM_PAIR.strong: 24, ROUTELLM_PAIR.weak: 36}
 
 
 def is_routellm(folder: Path) -> bool:
@@ -31,10 +33,10 @@ def routellm_config(folder: Path, checkpoint: str, embedder_sha256: str) -> MFCo
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     return MFConfig(
         strategy="mf",
-        name=checkpoint.partition("@")[0].rstrip("/").rpartition("/")[2],
+        name=checkpoint_name(checkpoint),
         weights_sha256=digest,
-        strong="gpt-4-1106-preview",
-        weak="mixtral-8x7b-instruct-v0.1",
+        strong=ROUTELLM_PAIR.strong,
+        weak=ROUTELLM_PAIR.weak,
         data_sha256="0" * 64,
         seed=42,
         created="2024-06-15",

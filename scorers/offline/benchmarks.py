@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from scorers.errors import InvalidData
-from scorers.router import ModelPair
+from scorers.router import ROUTELLM_PAIR
 
 STRONG_COLUMN: Final = "gpt-4-1106-preview"
 WEAK_COLUMN: Final = "mistralai/Mixtral-8x7B-Instruct-v0.1"
-PAIR: Final = ModelPair(strong="gpt-4-1106-preview", weak="mixtral-8x7b-instruct-v0.1")
-"""The two under the names that RouteLLM's own checkpoints know them by."""
+PAIR: Final = ROUTELLM_PAIR
 VALIDATION_SHARE: Final = 0.1
 VALIDATION_SALT: Final = "validation"
 """The split that no strategy trains on, the same for all: `split(outcomes, VALIDATION_SHARE, VALIDATION_SALT)`."""

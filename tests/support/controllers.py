@@ -29,11 +29,13 @@ class RunningController:
 async def running_controller(
     backends: Mapping[str, BackendSettings], scorers: str, *, ready: bool = True, own: Mapping[str, Any] | None = None, **settings: Any
 ) -> AsyncIterator[RunningController]:
-    """`own` goes into the controller's part of the settings; `ready` waits for every strategy."""
+    """`own` goes into the controller's part of the settings; `ready` waits for every strategy, which are mf and random unless told."""
     part = ControllerSettings(grpc_port=0, metrics_port=0, scorers=scorers, drain_s=1, probe_interval_s=0.1, **(own or {}))
     registry = CollectorRegistry()
     async with (
-        running(Settings(controller=part, backends=backends, **settings), registry) as controller,
+        running(
+            Settings(controller=part, backends=backends, **{"strategies": {"mf": {}, "random": {}}, **settings}), registry
+        ) as controller,
         grpc.aio.insecure_channel(controller.address) as channel,
     ):
         stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)

@@ -39,7 +39,7 @@ async def test_the_application_metadata_selects_the_strategy() -> None:
         answer = await stub.Score(pb.ScoreRequest(prompts=[pb.Prompt(text="Why?"), pb.Prompt(text="How?")]), metadata=of("mf"))
     assert names == ["random", "mf"]
     assert [0.3 < r.strong_win_rate < 0.8 for r in answer.results] == [True, True]
-    assert answer.checkpoint.startswith("mf-all-minilm-l6-v2@sha256:")
+    assert answer.checkpoint.startswith("mf-all-minilm-l6-v2-layer-3@sha256:")
 
 
 async def test_sessions_travel_with_their_prompts() -> None:
