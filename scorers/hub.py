@@ -14,6 +14,7 @@ _DIGITS: Final = 40
 _UNPINNED: Final = re.compile(r"[\w.-]+/[\w.-]+(@.*)?", re.ASCII)
 # Weights as safetensors, configs, tokenizers and RouteLLM's prompt files; never a pickle, never code.
 _WANTED: Final = ["*.safetensors", "*.safetensors.index.json", "*.json", "tokenizer.model", "sentencepiece.*", "vocab.txt", "*_ft_v5.txt"]
+_WANTED_DATA: Final = ["*.parquet", "*.csv"]
 _UNWANTED: Final = ["*/*", "trainer_state.json"]
 
 
@@ -49,6 +50,16 @@ def checkpoint_folder(checkpoint: str, *, endpoint: str | None = None, cache: Pa
     raise CheckpointRefused(f"The checkpoint {checkpoint!r} is not a folder.")
 
 
+def dataset_folder(dataset: str, *, endpoint: str | None = None, cache: Path | None = None) -> Path:
+    """The folder of a dataset: a path, or `owner/name@revision` with all 40 digits. Raises `CheckpointRefused`."""
+    folder = Path(dataset).expanduser()
+    if folder.is_dir():
+        return folder
+    if pinned := _REPOSITORY.fullmatch(dataset):
+        return _downloaded(pinned["repository"], pinned["revision"], endpoint, cache, dataset=True)
+    raise CheckpointRefused(f"The dataset {dataset!r} is neither a folder here nor owner/name@revision with all 40 digits of the revision.")
+
+
 def checkpoint_name(checkpoint: str) -> str:
     """What a checkpoint that has no name of its own is called: its repository's, or its folder's last part."""
     last = checkpoint.partition("@")[0].rstrip("/").rpartition("/")[2] or "checkpoint"
@@ -74,7 +85,7 @@ def _whole(repository: str, digits: str, endpoint: str | None, cache: Path | Non
     return found[0]
 
 
-def _downloaded(repository: str, revision: str, endpoint: str | None, cache: Path | None) -> Path:
+def _downloaded(repository: str, revision: str, endpoint: str | None, cache: Path | None, *, dataset: bool = False) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -82,8 +93,9 @@ def _downloaded(repository: str, revision: str, endpoint: str | None, cache: Pat
         found = snapshot_download(
             repository,
             revision=revision,
-            allow_patterns=_WANTED,
-            ignore_patterns=_UNWANTED,
+            repo_type="dataset" if dataset else "model",
+            allow_patterns=_WANTED_DATA if dataset else _WANTED,
+            ignore_patterns=None if dataset else _UNWANTED,
             local_files_only=local_files_only,
             endpoint=endpoint,
             cache_dir=cache,
@@ -97,7 +109,9 @@ def _downloaded(repository: str, revision: str, endpoint: str | None, cache: Pat
     try:
         return snapshot(local_files_only=False)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise CheckpointRefused(f"The checkpoint {repository}@{revision[:12]} can't be downloaded: {_reason(error)}") from None
+        raise CheckpointRefused(
+            f"The {'dataset' if dataset else 'checkpoint'} {repository}@{revision[:12]} can't be downloaded: {_reason(error)}"
+        ) from None
 
 
 def _reason(error: Exception) -> str:

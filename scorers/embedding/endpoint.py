@@ -24,6 +24,11 @@ _RETRIED: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
 _CHARS_PER_TEXT: Final = 24_000  # below 8,191 tokens for most texts; a longer one's head is embedded
 
 
+def endpoint_sha256(model: str, dim: int) -> str:
+    """What stands for the hash of an endpoint's weights."""
+    return hashlib.sha256(f"endpoint\0{model}\0{dim}".encode()).hexdigest()
+
+
 class EndpointOptions(BaseModel):
     """The strategy's `options.embedder`."""
 
@@ -67,7 +72,7 @@ class EndpointEmbedder:
     @property
     def sha256(self) -> str:
         """See the class."""
-        return hashlib.sha256(f"endpoint\0{self._options.model}\0{self._options.dim}".encode()).hexdigest()
+        return endpoint_sha256(self._options.model, self._options.dim)
 
     @property
     def dim(self) -> int:

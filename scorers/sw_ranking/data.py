@@ -11,7 +11,7 @@ from scorers.offline.benchmarks import VALIDATION_SALT, VALIDATION_SHARE, Outcom
 from scorers.offline.preferences import Battle, battles_of, battles_sha256, load_battles
 from scorers.router import ModelPair
 
-_SHORTEST: Final = 16  # characters; upstream leaves shorter prompts out of its arena table
+SHORTEST: Final = 16  # characters; upstream leaves shorter prompts out of its arena table
 _FEWEST: Final = 49  # benchmark rows; seven folds need them
 
 
@@ -33,7 +33,7 @@ def load_data(data: Path, pair: ModelPair) -> PreferenceData:
         if len(training) < _FEWEST or not validation:
             raise InvalidData(f"{data}: {len(outcomes)} rows are too few for a table.")
         return PreferenceData(battles_of(training), battles_of(validation), training, data_sha256(outcomes))
-    battles = [battle for battle in load_battles(data) if len(battle.prompt.strip()) >= _SHORTEST]
+    battles = [battle for battle in load_battles(data) if len(battle.prompt.strip()) >= SHORTEST]
     named = {name for battle in battles for name in (battle.model_a, battle.model_b)}
     if absent := [name for name in (pair.strong, pair.weak) if name not in named]:
         raise InvalidData(f"{data}: no battle of {' or '.join(absent)} is in it; name the pair with --strong and --weak.")
