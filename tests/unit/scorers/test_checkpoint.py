@@ -64,7 +64,7 @@ def test_weights_that_were_changed_after_writing_are_refused(tmp_path: Path) -> 
         ({"models": {"big": 1, "small": 1}}, "a row of its own"),
         ({"weak": "other"}, "strong and weak must be two of models"),
         ({"surprise": 1}, "surprise: Extra inputs"),
-        ({"embedder": {"id": "nowhere", "sha256": "0" * 64, "dim": 384}}, "needs the embedder 'nowhere'"),
+        ({"embedder": {"id": "nowhere", "sha256": "0" * 64, "dim": 384}}, "No embedder is named 'nowhere' here"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused_in_a_sentence(tmp_path: Path, change: dict[str, Any], said: str) -> None:
