@@ -14,19 +14,19 @@ _SMALLEST: Final = 1e-12
 _STEPS: Final = 127  # of int8, on either side of zero
 
 
-def chosen_engine(strategy: str, engine: str, *, known: Sequence[str], cuda: bool) -> str:
+def chosen_engine(strategy: str, engine: str, *, known: Sequence[str], cuda: bool, on_cuda: str = "float16") -> str:
     """`float32`, `float16`, `bfloat16` or `int8`, for one of `known` or `auto`.
 
-    `auto` is float16 on CUDA (not measured); else the first that is known and that the processor computes itself of bfloat16, int8 and
+    `auto` is `on_cuda` on CUDA (not measured); else the first that is known and that the processor computes itself of bfloat16, int8 and
     float32, the fastest first. Raises `InvalidOptions` for an engine that isn't known or that this machine lacks.
     """
     option = f"strategies.{strategy}.options.engine"
     if engine != "auto" and engine not in known:
         raise InvalidOptions(f"{option}: {engine!r} isn't an engine; there are: {', '.join(['auto', *known])}.")
     if cuda and engine == "int8":
-        raise InvalidOptions(f"{option}: int8 is for processors; on CUDA auto takes float16.")
+        raise InvalidOptions(f"{option}: int8 is for processors; on CUDA auto takes {on_cuda}.")
     if cuda:
-        return "float16" if engine == "auto" else engine
+        return on_cuda if engine == "auto" else engine
     there = {"bfloat16": has_bfloat16(), "int8": has_int8(), "float32": True}
     if engine == "auto":
         return next(name for name, found in there.items() if found and name in known)

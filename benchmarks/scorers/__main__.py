@@ -1,6 +1,6 @@
 """Measures, and writes benchmarks/scorers.md and its plots. On purpose, not in CI:
 
-.venv/bin/python -m benchmarks.scorers [--quick] [--only sw_ranking bert causal_llm mf] [--threads 1] [--out benchmarks]
+.venv/bin/python -m benchmarks.scorers [--quick] [--only sw_ranking bert causal_llm mf] [--threads 1 2] [--out benchmarks]
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -39,6 +40,8 @@ class Report:
     """The tables' rows and the plots' curves, as they come."""
 
     def __init__(self) -> None:
+        self.threads = 1
+        """Of what is measured now; a row says it."""
         self.rows: list[str] = []
         self.curves: dict[str, dict[str, Curve]] = {}
 
@@ -47,7 +50,9 @@ class Report:
         found = timed(ways, rounds)
         first = next(iter(found.values())).wall
         for name, each in found.items():
-            self.rows.append(f"| {case} | {name} | {each.wall * 1e3:.3f} | {each.processor * 1e3:.3f} | {first / each.wall:.1f} |")
+            self.rows.append(
+                f"| {case} | {self.threads} | {name} | {each.wall * 1e3:.3f} | {each.processor * 1e3:.3f} | {first / each.wall:.1f} |"
+            )
             print(self.rows[-1], flush=True)
 
     def grow(self, plot: str, curve: str, size: int, each: Timed) -> None:
@@ -61,16 +66,26 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="few rounds, small sizes: to try the program out")
     parser.add_argument("--only", nargs="+", choices=_STRATEGIES, default=list(_STRATEGIES))
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="comparisons run with each, the curves with the first")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1])
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    where, report = _where(options.threads), Report()
-    with threadpool_limits(options.threads):
-        for name in options.only:
-            measure = {"sw_ranking": _sw_ranking, "bert": _bert, "causal_llm": _causal_llm, "mf": _mf}[name]
-            measure(report, options.quick, options.threads)
+    where, report = _where(), Report()
+    compare = {"sw_ranking": _sw_ranking, "bert": _bert, "causal_llm": _causal_llm, "mf": _mf}
+    for name in options.only:
+        for threads in options.threads:
+            with _threads(report, threads):
+                compare[name](report, options.quick, threads)
+        with _threads(report, options.threads[0]):
+            _growth(report, name, options.quick, options.threads[0])
     _write(report, where, options.out)
+
+
+@contextmanager
+def _threads(report: Report, threads: int) -> Iterator[None]:
+    torch.set_num_threads(threads)
+    report.threads = threads
+    with threadpool_limits(threads):
+        yield
 
 
 def _sw_ranking(report: Report, quick: bool, threads: int) -> None:
@@ -80,7 +95,17 @@ def _sw_ranking(report: Report, quick: bool, threads: int) -> None:
     ways |= {f"{solver}, float32": partial(_ranked, ranking(table, solver), queries) for solver in ("exact", "compat")}
     ways["exact, int8"] = partial(_ranked, ranking(replace(table, embeddings=stored(table.embeddings, "int8")), "exact"), queries)
     report.compare(f"sw_ranking, {len(table.outcome):,} × 1,536", ways, 2 if quick else 7)
-    del upstream, ways, table  # 1.7 GB
+
+
+def _growth(report: Report, name: str, quick: bool, threads: int) -> None:
+    """How the cost per prompt grows, by the engine that `auto` takes; sw_ranking's also with the table."""
+    if name == "sw_ranking":
+        _battles(report, quick)
+    else:
+        _sizes(report, name, served(name, None, threads, **({"embedding_cache": 0} if name == "mf" else {})), quick)
+
+
+def _battles(report: Report, quick: bool) -> None:
     for dim in (384, 1536):
         for battles in (10_000, 30_000) if quick else (10_000, 30_000, 100_000, 300_000, 1_000_000):
             table, queries = arena(battles, dim, "int8")
@@ -105,7 +130,6 @@ def _bert(report: Report, quick: bool, threads: int) -> None:
     for tokens in (32, 128):
         prompts = texts(tokens - 2)
         report.compare(f"bert, {tokens} tokens", {name: partial(way, prompts) for name, way in ways.items()}, 3 if quick else 9)
-    _sizes(report, "bert", ways[engines[-1]], quick)
 
 
 def _causal_llm(report: Report, quick: bool, threads: int) -> None:
@@ -118,7 +142,6 @@ def _causal_llm(report: Report, quick: bool, threads: int) -> None:
         few, all_ = texts(words)[: 2 if quick else 8], texts(words)
         each = {name: partial(way, few) for name, way in ways.items()} | {name: partial(way, all_) for name, way in ours.items()}
         report.compare(f"causal_llm, {words + 8} tokens", each, 1 if quick else 3)
-    _sizes(report, "causal_llm", ours[engines[-1]], quick)
 
 
 def _mf(report: Report, quick: bool, threads: int) -> None:
@@ -129,7 +152,6 @@ def _mf(report: Report, quick: bool, threads: int) -> None:
         "mf, its embeddings cached": partial(cached, prompts),
     }
     report.compare("mf, 32 tokens", ways, 5 if quick else 51)
-    _sizes(report, "mf", served("mf", None, threads, embedding_cache=0), quick)
 
 
 def _sizes(report: Report, name: str, way: Way, quick: bool) -> None:
@@ -140,14 +162,14 @@ def _sizes(report: Report, name: str, way: Way, quick: bool) -> None:
         report.grow("by batch, 32 words", name, count, timed({"": partial(way, texts(32, count))}, rounds)[""])
 
 
-def _where(threads: int) -> str:
+def _where() -> str:
     processor = next((line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
     found = torch.cpu.get_capabilities()
     extras = [flag for flag in ("avx512_f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8") if found.get(flag)]
     packages = ", ".join(f"{each} {version(each)}" for each in ("numpy", "scikit-learn", "torch", "transformers"))
     return (
         f"{time.strftime('%Y-%m-%d')}, {processor or platform.machine()} ({', '.join(extras) or 'no AVX-512'}), {os.cpu_count()} cores, "
-        f"{threads} thread(s), load at the start {os.getloadavg()[0]:.1f}; Python {platform.python_version()}, {packages}."
+        f"load at the start {os.getloadavg()[0]:.1f}; Python {platform.python_version()}, {packages}."
     )
 
 
@@ -158,8 +180,8 @@ def _lines(file: str) -> list[str]:
 def _write(report: Report, where: str, out: Path) -> None:
     from matplotlib import pyplot
 
-    parts = ["# The strategies' speed", f"    python -m benchmarks.scorers {' '.join(sys.argv[1:])}".rstrip(), where]
-    head = "| what | way | ms per prompt | processor ms per prompt | ratio |\n|---|---|---|---|---|"
+    parts = ["# The strategies' speed", f"    .venv/bin/python -m benchmarks.scorers {' '.join(sys.argv[1:])}".rstrip(), where]
+    head = "| what | threads | way | ms per prompt | processor ms per prompt | ratio |\n|---|---|---|---|---|---|"
     parts.append("\n".join([head, *report.rows]))
     for plot, curves in report.curves.items():
         figure, axes = pyplot.subplots(figsize=(7, 4.5))

@@ -44,16 +44,18 @@ class PrefixedLlama:
 class ScoreModel:
     """A Llama behind its prefix, and the five score tokens' rows of its output head."""
 
-    def __init__(self, llama: Any, rows: torch.Tensor, prefix: Sequence[int], dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, llama: Any, rows: torch.Tensor, prefix: Sequence[int], dtype: torch.dtype = torch.float32, device: str = "cpu"
+    ) -> None:
         """`llama` is a `LlamaModel`, `rows` (5, hidden), `dtype` what the layers' products are computed in."""
-        self._llama = ServedLlama(llama, prefix, dtype)
-        self._rows = rows.float()
+        self._llama = ServedLlama(llama, prefix, dtype, device)
+        self._rows = rows.float().to(device)
 
     def logits(self, turns: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """(n, 5): of [[1]] to [[5]] as the token that follows each turn."""
         logits = np.empty((len(turns), len(self._rows)), dtype=np.float32)
         for batch in batches([len(turn) for turn in turns]):
-            logits[batch] = (self._llama.last_hidden([turns[i] for i in batch]) @ self._rows.T).numpy()
+            logits[batch] = (self._llama.last_hidden([turns[i] for i in batch]) @ self._rows.T).cpu().numpy()
         return logits
 
 

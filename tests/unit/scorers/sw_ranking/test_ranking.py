@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from scorers.errors import CheckpointRefused
+from scorers.precision import has_int8
 from scorers.sw_ranking.bradley_terry import comparable, fit_ratings, model_ratings
+from scorers.sw_ranking.cosines import cosines_to
 from scorers.sw_ranking.model import SimilarityWeightedRanking, Weighing, grouped
 from scorers.sw_ranking.table import BattleTable, build_table, stored
 from tests.unit.scorers.sw_ranking.arena import Arena, arena, bfgs_win_rate, upstream_win_rate
@@ -35,6 +37,20 @@ def test_exact_agrees_with_bfgs_run_to_convergence(large: Arena, base: float) ->
     wanted = [bfgs_win_rate(large.table, query, 0, 4, base) for query in large.queries]
     assert ranking.win_rates(large.queries).tolist() == pytest.approx(wanted, abs=1e-6)
     assert max(wanted) - min(wanted) > 1e-3
+
+
+@pytest.mark.skipif(not has_int8(), reason="this processor has no int8 arithmetic")
+@pytest.mark.parametrize(("base", "within"), [(10.0, 1e-6), (1e8, 1e-5)])
+def test_products_of_integers_keep_the_ratings(large: Arena, base: float, within: float) -> None:
+    """Over a table stored as int8, the same BFGS as above: a sharper base makes more of a cosine's last digits."""
+    table = replace(large.table, embeddings=stored(large.table.embeddings, "int8"))
+    ranking = SimilarityWeightedRanking(table, strong=STRONG, weak=WEAK, weighing=Weighing(base))
+    wanted = [bfgs_win_rate(table, query, 0, 4, base) for query in large.queries]
+    assert ranking.win_rates(large.queries).tolist() == pytest.approx(wanted, abs=within)
+    queries = np.concatenate([large.queries, 0 * large.queries[:1], 1e-20 * large.queries[:1], large.queries[:1] * [1, *[0] * 23]])
+    stored_as = (table.embeddings, table.embeddings.astype(np.float32))
+    integers, floats = (cosines_to(embeddings)(queries.astype(np.float32)) for embeddings in stored_as)
+    assert np.abs(integers - floats).max() < 2e-5
 
 
 def test_compat_agrees_with_routellms_refit_by_scikit_learn(large: Arena) -> None:
