@@ -14,7 +14,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
 
     @answers_errors
     async def Calibrate(self, request: Any, context: Context, request_id: str) -> admin_service_pb2.CalibrateResponse:  # noqa: N802
-        raise Unimplemented("Calibrate comes with a later release; until then name a threshold.")
+        raise Unimplemented("Calibrate comes with a later release; the command pointsman calibrate makes records.")
 
     @answers_errors
     async def Pin(  # noqa: N802

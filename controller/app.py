@@ -7,6 +7,8 @@ import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
@@ -21,10 +23,13 @@ from controller.service import RouteService
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
 from pointsman.runtime.lifecycle import until_stopped
+from pointsman.runtime.records import Records
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import read_secret
 from pointsman.v1 import admin_service_pb2_grpc, route_service_pb2_grpc
 
+SHIPPED_RECORDS: Final = Path(__file__).parent / "records"
+"""Of the checkpoints that ship; one of the same checkpoint in `records_dir` counts instead where it's newer."""
 log = structlog.get_logger()
 
 
@@ -49,19 +54,23 @@ async def run(settings: Settings) -> None:
 
 @asynccontextmanager
 async def running(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Running]:
-    """A controller that serves; leaving drains it. Raises `SettingsError` for a missing key, `Unavailable` for a taken port."""
+    """A controller that serves; leaving drains it.
+
+    Raises `SettingsError` for a missing key or a file that isn't a record, and `Unavailable` for a taken port.
+    """
     own = settings.controller
     for backend in settings.backends.values():
         read_secret(backend.key_env, backend.key_file)
+    records = Records.load([SHIPPED_RECORDS, settings.records_dir])
     async with AsyncExitStack() as stack:
         ledger = Ledger(registry)
         backends = await stack.enter_async_context(Backends(settings.backends))
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)
-        controller = Controller(settings, Decider(settings, scorers), backends, ledger)
+        controller = Controller(settings, Decider(settings, scorers, records), backends, ledger)
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
-        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers), server)
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers, records), server)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(), server)
         health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])
         port = bind(server, own.host, own.grpc_port)

@@ -12,6 +12,7 @@ from controller.scorers import Scorers, ScoringError
 from pointsman.runtime.decide import is_strong
 from pointsman.runtime.decision_headers import reason_name
 from pointsman.runtime.errors import Overloaded, ScoringFailed
+from pointsman.runtime.records import Records
 from pointsman.runtime.settings import OnFailure, Settings
 from pointsman.v1 import routing_pb2
 
@@ -28,24 +29,29 @@ class Decided:
 
 
 class Decider:
-    """Decides; holds the scorers and the settings, and no state of its own."""
+    """Decides; holds the scorers, the settings and the calibration records, and no state of its own."""
 
-    def __init__(self, settings: Settings, scorers: Scorers) -> None:
+    def __init__(self, settings: Settings, scorers: Scorers, records: Records) -> None:
         self._settings = settings
         self._scorers = scorers
+        self._records = records
 
     async def decide(self, plan: Plan, text: str, deadline: Deadline) -> Decided:
-        """The decision for a text; empty text is nothing to score. Raises `Overloaded` or `ScoringFailed` where the settings say so."""
+        """The decision for a text; empty text is nothing to score.
+
+        Raises `Overloaded` or `ScoringFailed` where the settings say so, and `NotCalibrated` for a strong share that the checkpoint
+        which scored has no record for.
+        """
         if plan.pinned != routing_pb2.TIER_UNSPECIFIED:
             return Decided(self._decision(plan, plan.pinned, plan.pinned_because))
         if not text:
             return Decided(self._decision(plan, routing_pb2.TIER_STRONG, routing_pb2.REASON_NOTHING_TO_SCORE))
-        assert plan.threshold is not None
         opinion, scoring_s = await self.ask(plan.strategy, text, plan.session, deadline)
         if opinion.HasField("strong_win_rate"):
-            tier = _TIERS[is_strong(opinion.strong_win_rate, plan.threshold)]
+            threshold = self._threshold(plan, opinion.checkpoint)
+            tier = _TIERS[is_strong(opinion.strong_win_rate, threshold)]
             decision = self._decision(plan, tier, routing_pb2.REASON_COMPARISON)
-            decision.strong_win_rate = opinion.strong_win_rate
+            decision.threshold, decision.strong_win_rate = threshold, opinion.strong_win_rate
         else:
             decision = self._decision(plan, self._without_score(plan.strategy, opinion.failure), opinion.failure)
         return Decided(decision, (opinion,), scoring_s)
@@ -66,6 +72,15 @@ class Decider:
             opinion.strong_win_rate, opinion.checkpoint = score.strong_win_rate, score.checkpoint
             opinion.truncated = score.truncated or was_clipped
         return opinion, clock() - started
+
+    def _threshold(self, plan: Plan, checkpoint: str) -> float:
+        """Rule 10: a strong share means what the record of the checkpoint that answered says, of which two may serve during a rollout."""
+        if plan.strong_share is None:
+            assert plan.threshold is not None
+            return plan.threshold
+        state = self._scorers.states[plan.strategy]
+        embedder = state.embedder if state.checkpoint == checkpoint else ""
+        return self._records.threshold(plan.strategy, checkpoint, plan.strong_share, embedder)
 
     def _without_score(self, strategy: str, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Tier.ValueType:
         """Rule 4: the tier of a request that couldn't be scored."""

@@ -25,14 +25,16 @@ MAX_SESSION_BYTES = 256
 class Plan:
     """What to do with a request.
 
-    Either a strategy scores and the threshold decides, or the tier is pinned, or a backend is named (and is then the pair's only
-    one, as strong).
+    Either a strategy scores and the threshold decides (given, or by a strong share), or the tier is pinned, or a backend is named (and
+    is then the pair's only one, as strong).
     """
 
     pair: str
     backends: PairSettings
     strategy: str = ""
     threshold: float | None = None
+    strong_share: float | None = None
+    """Becomes a threshold by the record of the checkpoint that scores."""
     pinned: routing_pb2.Tier.ValueType = routing_pb2.TIER_UNSPECIFIED
     pinned_because: routing_pb2.Reason.ValueType = routing_pb2.REASON_UNSPECIFIED
     session: str = ""
@@ -64,7 +66,8 @@ def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str
         raise InvalidRoutingSpec(
             "The routing spec names no strategy, policy or tier; a model string such as router-mf-0.1 does.", param="routing"
         )
-    return Plan(pair, settings.pairs[pair], strategy, _threshold(spec, strategy), session=session)
+    threshold, strong_share = _target(spec, strategy)
+    return Plan(pair, settings.pairs[pair], strategy, threshold, strong_share, session=session)
 
 
 def _named_backend(model: str, settings: Settings) -> str | None:
@@ -113,19 +116,26 @@ def _strategy(spec: routing_pb2.RoutingSpec, settings: Settings) -> str:
     return spec.strategies[0] if spec.strategies else ""
 
 
-def _threshold(spec: routing_pb2.RoutingSpec, strategy: str) -> float:
+def _target(spec: routing_pb2.RoutingSpec, strategy: str) -> tuple[float | None, float | None]:
+    """The threshold, or the strong share."""
     match spec.WhichOneof("target"):
         case "threshold":
-            if math.isnan(spec.threshold) or not 0 <= spec.threshold <= 1:
-                raise InvalidRoutingSpec("The threshold must be 0 to 1.", param="routing.threshold")
-            return spec.threshold
-        case "strong_share" | "max_quality_loss" as target:
+            return _fraction(spec.threshold, "threshold"), None
+        case "strong_share":
+            return None, _fraction(spec.strong_share, "strong_share")
+        case "max_quality_loss":
             raise NotCalibrated(
-                f"The checkpoint of {strategy} has no calibration record, so {target} can't be turned into a threshold; "
-                f"name a threshold, such as router-{strategy}-0.5.",
-                param=target,
+                f"The checkpoint of {strategy} has no certificate, so max_quality_loss can't be turned into a threshold; "
+                f"name a threshold, such as router-{strategy}-0.5, or a strong share, such as router-{strategy}-30pct.",
+                param="max_quality_loss",
             )
     raise InvalidRoutingSpec("The routing spec has no target; it needs a threshold, such as router-mf-0.1 says.", param="routing.threshold")
+
+
+def _fraction(value: float, name: str) -> float:
+    if math.isnan(value) or not 0 <= value <= 1:
+        raise InvalidRoutingSpec(f"The {name.replace('_', ' ')} must be 0 to 1.", param=f"routing.{name}")
+    return value
 
 
 def _names(known: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from controller.calibrations import calibration_of
 from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
 from controller.exchange import Exchange
@@ -23,6 +24,7 @@ from pointsman.runtime.errors import (
     PointsmanError,
     Unimplemented,
 )
+from pointsman.runtime.records import Records
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc
 
@@ -34,8 +36,9 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     """See protos/pointsman/v1/route_service.proto. Handlers write to the stream themselves, so that a cancellation reaches
     the backend's call at once."""
 
-    def __init__(self, settings: Settings, controller: Controller, scorers: Scorers) -> None:
+    def __init__(self, settings: Settings, controller: Controller, scorers: Scorers, records: Records) -> None:
         self._settings = settings
+        self._records = records
         self._controller = controller
         self._scorers = scorers
         self._timeout_s = settings.controller.default_timeout_s
@@ -138,6 +141,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 checkpoint=state.checkpoint,
                 embedder=state.embedder,
                 version=state.version,
+                calibrations=map(calibration_of, self._records.of(name, state.checkpoint, state.embedder) if state.checkpoint else ()),
             )
         for name, pair in settings.pairs.items():
             response.pairs.add(name=name, strong=settings.backends[pair.strong].model, weak=settings.backends[pair.weak].model)

@@ -51,6 +51,7 @@ def build_app() -> typer.Typer:
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("train", context_settings=passed_on)(_train)
     app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)
+    app.command("calibrate", add_help_option=False, context_settings=passed_on)(_calibrate)
     return app
 
 
@@ -146,6 +147,13 @@ def _evaluate(context: typer.Context) -> None:
     from pointsman.cli.checkout import evaluate
 
     raise typer.Exit(evaluate(context.args))
+
+
+def _calibrate(context: typer.Context) -> None:
+    """Turn strong shares, or a budget, into thresholds of the checkpoint that serves (pointsman calibrate --help)."""
+    from pointsman.cli.checkout import calibrate
+
+    raise typer.Exit(calibrate(context.args))
 
 
 def _client(address: str, timeout: float) -> Client:

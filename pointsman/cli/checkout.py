@@ -30,6 +30,11 @@ def evaluate(arguments: Sequence[str]) -> int:
     return _run("scorers.offline.evaluate", arguments)
 
 
+def calibrate(arguments: Sequence[str]) -> int:
+    """Calibrates and returns the exit code; the arguments are `scorers.offline.calibrate`'s own."""
+    return _run("scorers.offline.calibrate", arguments)
+
+
 def _root() -> Path:
     try:
         return checkout_root()

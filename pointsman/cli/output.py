@@ -65,10 +65,10 @@ def show_receipt(receipt: routing_pb2.Receipt, decision: routing_pb2.Decision) -
 def show_strategies(answer: route_service_pb2.ListStrategiesResponse) -> None:
     """Strategies, pairs and policies as tables."""
     console = _console()
-    strategies = _table("strategy", "state", "checkpoint", "embedder")
+    strategies = _table("strategy", "state", "checkpoint", "embedder", "calibrated on")
     for strategy in answer.strategies:
         state = Text("ready", "green") if strategy.ready else Text(strategy.detail or "not ready", "yellow")
-        strategies.add_row(Text(strategy.name), state, Text(strategy.checkpoint), Text(strategy.embedder))
+        strategies.add_row(Text(strategy.name), state, Text(strategy.checkpoint), Text(strategy.embedder), Text(_calibrated(strategy)))
     console.print(strategies)
     pairs = _table("pair", "strong", "weak")
     for pair in answer.pairs:
@@ -77,6 +77,12 @@ def show_strategies(answer: route_service_pb2.ListStrategiesResponse) -> None:
     for name, values in (("policies", answer.policies), ("backends", answer.backends)):
         if values:
             console.print(Text(f"{name}: {', '.join(values)}"), soft_wrap=True)
+
+
+def _calibrated(strategy: route_service_pb2.Strategy) -> str:
+    """The record that counts: how many prompts, and when."""
+    newest = next(iter(strategy.calibrations), None)
+    return f"{newest.sample_size:,} prompts, {newest.created.ToDatetime():%Y-%m-%d}" if newest else "nothing"
 
 
 def _console() -> Console:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,19 +38,25 @@ def load_labelled(path: Path, *, validation_only: bool = False) -> Mapping[str, 
         return _of_folder(path, validation_only=validation_only)
     if validation_only:
         raise InvalidData(f"{path}: only a folder of RouteLLM's benchmarks has a validation split.")
+    rows = [_labelled(where, row) for where, row in rows_of(path, _NEEDED)]
+    return {path.stem: rows}
+
+
+def rows_of(path: Path, needed: Sequence[str]) -> list[tuple[str, Mapping[str, Any]]]:
+    """A file's rows, each with where it stands; columns beside those `needed` are left alone. Raises `InvalidData`, also for no row."""
     readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows, ".parquet": _parquet_rows}
     if path.suffix.lower() not in readers:
         raise InvalidData(f"{path}: a .csv, .jsonl or .parquet file, or a folder of RouteLLM's benchmarks, is needed.")
     try:
-        with closing(readers[path.suffix.lower()](path)) as raw:
-            rows = [_labelled(f"{path}: row {number}", row) for number, row in enumerate(raw, 1)]
+        with closing(readers[path.suffix.lower()](path, needed)) as raw:
+            rows = [(f"{path}: row {number}", row) for number, row in enumerate(raw, 1)]
     except OSError as error:
         raise InvalidData(f"{path}: can't be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise InvalidData(f"{path}: not UTF-8 at byte {error.start}.") from None
     if not rows:
         raise InvalidData(f"{path}: has no rows.")
-    return {path.stem: rows}
+    return rows
 
 
 def _of_folder(path: Path, *, validation_only: bool) -> Mapping[str, list[Labelled]]:
@@ -65,30 +71,38 @@ def _of_folder(path: Path, *, validation_only: bool) -> Mapping[str, list[Labell
     return found
 
 
-def _parquet_rows(path: Path) -> Generator[Mapping[str, Any], None, None]:
+def _parquet_rows(path: Path, needed: Sequence[str]) -> Generator[Mapping[str, Any], None, None]:
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     try:
         with ParquetFile(path) as table:
-            _check_columns(path, table.schema_arrow.names)
-            for batch in table.iter_batches(columns=list(_NEEDED)):
+            _check_columns(path, table.schema_arrow.names, needed)
+            for batch in table.iter_batches(columns=list(needed)):
                 yield from batch.to_pylist()
     except ArrowException as error:
         raise InvalidData(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
 
 
-def _csv_rows(path: Path) -> Generator[Mapping[str, Any], None, None]:
+def _csv_rows(path: Path, needed: Sequence[str]) -> Generator[Mapping[str, Any], None, None]:
+    """Strictly: a quote that nothing closes would otherwise take the rest of the file for one field, without a word."""
+    where = "header"
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        _check_columns(path, reader.fieldnames or ())
+        reader = csv.DictReader(lines, strict=True)
         try:
-            yield from reader
+            _check_columns(path, reader.fieldnames or (), needed)
+            where = "row 1"
+            for number, row in enumerate(reader, 1):
+                if None in row:
+                    raise InvalidData(f"{path}: row {number}: more fields than columns; a field with a comma in it needs quotes.")
+                yield row
+                where = f"row {number + 1}"
         except csv.Error as error:
-            raise InvalidData(f"{path}: line {reader.line_num}: {error}.") from None
+            said = "a quote is never closed" if str(error) == "unexpected end of data" else str(error)
+            raise InvalidData(f"{path}: {where}: {said}.") from None
 
 
-def _json_rows(path: Path) -> Generator[Mapping[str, Any], None, None]:
+def _json_rows(path: Path, needed: Sequence[str]) -> Generator[Mapping[str, Any], None, None]:
     with path.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -102,16 +116,27 @@ def _json_rows(path: Path) -> Generator[Mapping[str, Any], None, None]:
             yield row
 
 
-def _check_columns(path: Path, columns: Iterable[str]) -> None:
-    if missing := [name for name in _NEEDED if name not in columns]:
-        raise InvalidData(f"{path}: no column {', '.join(missing)}; there are: {', '.join(columns) or 'none'}.")
+def _check_columns(path: Path, columns: Iterable[str], needed: Sequence[str]) -> None:
+    names = list(columns)
+    if missing := [name for name in needed if name not in names]:
+        there = ", ".join(name if name.isprintable() else repr(name) for name in names)
+        raise InvalidData(f"{path}: no column {', '.join(missing)}; there are: {there or 'none'}.")
+    if twice := [name for name in needed if names.count(name) > 1]:
+        raise InvalidData(f"{path}: more than one column {twice[0]}.")
 
 
 def _labelled(where: str, row: Mapping[str, Any]) -> Labelled:
+    return Labelled(prompt_of(where, row), _number(where, "weak", row.get("weak")), _number(where, "strong", row.get("strong")))
+
+
+def prompt_of(where: str, row: Mapping[str, Any]) -> str:
+    """The row's prompt. Raises `InvalidData` where there is none."""
     prompt = row.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
         raise InvalidData(f"{where}: prompt is empty or not text.")
-    return Labelled(prompt, _number(where, "weak", row.get("weak")), _number(where, "strong", row.get("strong")))
+    if "\0" in prompt:
+        raise InvalidData(f"{where}: prompt has a NUL byte.")
+    return prompt
 
 
 def _number(where: str, name: str, value: Any) -> float:

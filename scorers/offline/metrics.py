@@ -7,15 +7,18 @@ within a tie doesn't matter; between points the curve is a straight line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+LEVELS: Final = (0.2, 0.5, 0.8)
+"""The recovered shares whose cost is cpt20, cpt50 and cpt80."""
 _INTERVAL: Final = (0.025, 0.975)
+_ROUNDING: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,52 +35,104 @@ class Figures:
     cpt80: float
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Quality against strong share: points from the smallest share to the largest, straight lines between them."""
+
+    shares: Floats
+    """From 0 to 1."""
+    quality: Floats
+    """The mean outcome, in the outcomes' own unit."""
+
+    def quality_at(self, share: float) -> float:
+        return float(np.interp(share, self.shares, self.quality))
+
+
+class Order(Protocol):
+    """Rows sorted by score once, for the figures of any resample: `weights` (n,) says how many times each sorted row counts."""
+
+    def figures(self, weights: Floats) -> Figures: ...
+
+    def curve(self, weights: Floats) -> Curve: ...
+
+
+Arithmetic = Callable[[Floats, Floats, Floats], Order]
+"""How figures come of scores, weak outcomes and strong outcomes, each (n,)."""
+
+
+class ExactOrder:
+    """Rows sorted by score, highest first: a point of the curve after every group of ties, no binning."""
+
+    def __init__(self, scores: Floats, weak: Floats, strong: Floats) -> None:
+        order = np.argsort(-scores, kind="stable")
+        self._gains = (strong - weak)[order]
+        self._weak = weak[order]
+        self._last_of_tie = np.append(np.diff(scores[order]) != 0, True)
+
+    def figures(self, weights: Floats) -> Figures:
+        """See `Order`."""
+        total = weights.sum()
+        shares, sums = self._sums(weights)
+        gained = sums / total
+        auc = float(np.dot(weights, self._weak) / total + np.trapezoid(gained, shares))
+        # Scores of many digits don't sum to 0 where they should.
+        if abs(sums[-1]) <= _ROUNDING * np.dot(weights, np.abs(self._gains)):
+            nan = float("nan")
+            return Figures(nan, auc, nan, nan, nan)
+        recovered = gained / gained[-1]
+        cpt = [_first_share(shares, recovered, level) for level in LEVELS]
+        return Figures(float(np.trapezoid(recovered, shares)), auc, *cpt)
+
+    def curve(self, weights: Floats) -> Curve:
+        """See `Order`."""
+        shares, sums = self._sums(weights)
+        return Curve(shares, (np.dot(weights, self._weak) + sums) / weights.sum())
+
+    def _sums(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Strong shares, and what the rows sent to strong gain in sum, at each point."""
+        shares = np.concatenate([[0.0], np.cumsum(weights)[self._last_of_tie] / weights.sum()])
+        return shares, np.concatenate([[0.0], np.cumsum(weights * self._gains)[self._last_of_tie]])
+
+
 def apgr(strong_win_rates: ArrayLike, gains: ArrayLike) -> float:
     """Average performance gap recovered, from scores (n,) and the strong model's result minus the weak one's (n,)."""
     gained = np.asarray(gains, dtype=np.float64)
     return figures(strong_win_rates, np.zeros_like(gained), gained).apgr
 
 
-def figures(strong_win_rates: ArrayLike, weak: ArrayLike, strong: ArrayLike) -> Figures:
+def figures(strong_win_rates: ArrayLike, weak: ArrayLike, strong: ArrayLike, arithmetic: Arithmetic = ExactOrder) -> Figures:
     """From scores (n,) and both models' outcomes (n,)."""
-    order = _Order(np.asarray(strong_win_rates, dtype=np.float64), np.asarray(weak, np.float64), np.asarray(strong, np.float64))
-    return order.figures(np.ones(len(order.gains)))
+    scores = _floats(strong_win_rates)
+    return arithmetic(scores, _floats(weak), _floats(strong)).figures(np.ones(len(scores)))
 
 
-def with_intervals(strong_win_rates: ArrayLike, weak: ArrayLike, strong: ArrayLike, *, draws: int, seed: int) -> Mapping[str, float]:
-    """The figures and, as `<name>_low` and `<name>_high`, their 95 % percentile bootstrap intervals over `draws` resamples of rows."""
-    order = _Order(np.asarray(strong_win_rates, dtype=np.float64), np.asarray(weak, np.float64), np.asarray(strong, np.float64))
-    n, draw = len(order.gains), np.random.default_rng(seed)
+def curve(strong_win_rates: ArrayLike, weak: ArrayLike, strong: ArrayLike, arithmetic: Arithmetic = ExactOrder) -> Curve:
+    """The points that the figures are made of; arguments as there."""
+    scores = _floats(strong_win_rates)
+    return arithmetic(scores, _floats(weak), _floats(strong)).curve(np.ones(len(scores)))
+
+
+def with_intervals(
+    strong_win_rates: ArrayLike, weak: ArrayLike, strong: ArrayLike, *, draws: int, seed: int, arithmetic: Arithmetic = ExactOrder
+) -> Mapping[str, float]:
+    """The figures and, as `<name>_low` and `<name>_high`, their 95 % percentile bootstrap intervals over `draws` resamples of rows.
+
+    NaN where no resample has the figure.
+    """
+    order = arithmetic(_floats(strong_win_rates), _floats(weak), _floats(strong))
+    n, draw = np.size(weak), np.random.default_rng(seed)
     counts = (np.bincount(draw.integers(0, n, n), minlength=n).astype(np.float64) for _ in range(draws))
     resampled = [asdict(order.figures(weights)) for weights in counts]
     result = asdict(order.figures(np.ones(n)))
     for name in list(result):
-        low, high = np.nanquantile([each[name] for each in resampled], _INTERVAL) if resampled else (float("nan"), float("nan"))
+        known = [each[name] for each in resampled if not np.isnan(each[name])]
+        low, high = np.quantile(known, _INTERVAL) if known else (float("nan"), float("nan"))
         result[f"{name}_low"], result[f"{name}_high"] = float(low), float(high)
     return result
 
 
-class _Order:
-    """Rows sorted by score, highest first, once for all resamples."""
-
-    def __init__(self, scores: Floats, weak: Floats, strong: Floats) -> None:
-        order = np.argsort(-scores, kind="stable")
-        self.gains = (strong - weak)[order]
-        self._weak = weak[order]
-        self._last_of_tie = np.append(np.diff(scores[order]) != 0, True)
-
-    def figures(self, weights: Floats) -> Figures:
-        """With each row counted `weights` (n,) times."""
-        total = weights.sum()
-        shares = np.concatenate([[0.0], np.cumsum(weights)[self._last_of_tie] / total])
-        gained = np.concatenate([[0.0], np.cumsum(weights * self.gains)[self._last_of_tie] / total])
-        auc = float(np.dot(weights, self._weak) / total + np.trapezoid(gained, shares))
-        if not gained[-1]:
-            nan = float("nan")
-            return Figures(nan, auc, nan, nan, nan)
-        recovered = gained / gained[-1]
-        cpt = [_first_share(shares, recovered, level) for level in (0.2, 0.5, 0.8)]
-        return Figures(float(np.trapezoid(recovered, shares)), auc, *cpt)
+def _floats(values: ArrayLike) -> Floats:
+    return np.asarray(values, dtype=np.float64)
 
 
 def _first_share(shares: Floats, recovered: Floats, level: float) -> float:

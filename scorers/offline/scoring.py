@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pointsman.client import AsyncClient
@@ -22,21 +23,36 @@ _BATCH: Final = 64
 _TRIES: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One strategy's win rates (as many as prompts) and whose they are."""
+
+    strategy: str
+    checkpoint: str
+    embedder: str
+    win_rates: list[float]
+
+
 def score_here(strategies: Sequence[str], prompts: Sequence[str], settings: Settings, progress: Progress) -> Scores:
     """Builds one router after the other. Raises `UnknownStrategy`, `StrategyNotBuilt`, `ModelFailed`."""
-    scores: dict[str, list[float]] = {}
+    return {each.strategy: each.win_rates for each in scored_here(strategies, prompts, settings, progress)}
+
+
+def scored_here(strategies: Sequence[str], prompts: Sequence[str], settings: Settings, progress: Progress) -> list[Scored]:
+    """The same, with checkpoints and embedders."""
+    scored: list[Scored] = []
     done = 0
     for name in strategies:
         router = build_router(name, settings.strategies.get(name, StrategySettings()))
-        scores[name] = []
+        scored.append(Scored(name, router.checkpoint, router.embedder, []))
         for start in range(0, len(prompts), _BATCH):
             batch = [ScoredPrompt(text) for text in prompts[start : start + _BATCH]]
             for result in router.calculate_strong_win_rates(batch):
                 if not isinstance(result, WinRate):
                     raise ModelFailed(name)
-                scores[name].append(result.strong_win_rate)
+                scored[-1].win_rates.append(result.strong_win_rate)
             progress(done := done + len(batch))
-    return scores
+    return scored
 
 
 def score_by_service(
@@ -46,13 +62,22 @@ def score_by_service(
 
     Raises `RouteError`, and `Unavailable` where one stays unscored.
     """
-    return asyncio.run(_score_by_service(strategies, prompts, address, concurrency, progress, tries))
+    scored = scored_by_service(strategies, prompts, address, concurrency, progress, tries=tries)
+    return {each.strategy: each.win_rates for each in scored}
 
 
-async def _score_by_service(
+def scored_by_service(
+    strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, *, tries: int = _TRIES
+) -> list[Scored]:
+    """The same, with checkpoints and embedders. Raises `Unavailable` also where a checkpoint was replaced on the way."""
+    return asyncio.run(_scored_by_service(strategies, prompts, address, concurrency, progress, tries))
+
+
+async def _scored_by_service(
     strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, tries: int
-) -> Scores:
-    scores: dict[str, list[float]] = {name: [float("nan")] * len(prompts) for name in strategies}
+) -> list[Scored]:
+    rates: dict[str, list[float]] = {name: [float("nan")] * len(prompts) for name in strategies}
+    checkpoints: dict[str, set[str]] = {name: set() for name in strategies}
     left = iter(range(len(prompts)))
     done = 0
 
@@ -60,12 +85,17 @@ async def _score_by_service(
         nonlocal done
         for index in left:
             for opinion in await _opinions(client, strategies, prompts[index], tries):
-                scores[opinion.strategy][index] = opinion.strong_win_rate
+                rates[opinion.strategy][index] = opinion.strong_win_rate
+                checkpoints[opinion.strategy].add(opinion.checkpoint)
             progress(done := done + len(strategies))
 
     async with AsyncClient(address) as client:
         await asyncio.gather(*(worker(client) for _ in range(concurrency)))
-    return scores
+        listed = {each.name: each for each in (await client.list_strategies()).strategies}
+    for name, seen in checkpoints.items():
+        if seen and seen != {listed[name].checkpoint}:
+            raise Unavailable(f"The checkpoint of {name} was replaced while its win rates were asked for; try again.")
+    return [Scored(name, listed[name].checkpoint, listed[name].embedder, rates[name]) for name in strategies]
 
 
 async def _opinions(client: AsyncClient, strategies: Sequence[str], prompt: str, tries: int) -> Sequence[routing_pb2.Opinion]:

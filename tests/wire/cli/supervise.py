@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ HOPELESS = "never:hopeless"
 
 def main(folder: Path, children: list[str]) -> int:
     """The exit code."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever started the tests: nohup has it ignored, and `run` would keep to that
     pace = Pace(probe_s=0.02, first_backoff_s=0.05, max_backoff_s=0.2, start_deadline_s=0.5 if HOPELESS in children else 120)
     specs = [spec(folder, *child.split(":")) for child in children]
     work = run(specs, cwd=folder, logs=folder, view=PlainView(), announcement=lambda _: "all are ready", pace=pace)

@@ -1,133 +1,19 @@
-"""Labelled data, the figures of an order, and the command that prints them."""
+"""The command: its JSON, its table, its plots, and data that it refuses."""
 
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from scorers.errors import InvalidData
-from scorers.offline.benchmarks import load_outcomes
 from scorers.offline.evaluate import main
-from scorers.offline.labelled import Labelled, load_labelled
-from scorers.offline.metrics import apgr, figures, with_intervals
+from scorers.offline.plots import Plotted, write_plots
 from tests.unit.scorers.routellm_files import write_files, write_mt_bench
 
-
-def test_the_figures_are_those_of_a_curve_drawn_by_hand() -> None:
-    """Four prompts, best order: strong gains on the first two; half of the calls recover all, a tenth recovers a fifth."""
-    found = figures([0.9, 0.8, 0.2, 0.1], weak=[0, 0, 1, 1], strong=[1, 1, 1, 1])
-    assert found.apgr == pytest.approx(0.75)
-    assert (found.cpt20, found.cpt50, found.cpt80) == pytest.approx((0.1, 0.25, 0.4))
-    assert found.auc == pytest.approx(0.5 + 0.5 * 0.75)
-
-
-def test_the_first_crossing_counts_where_the_curve_falls_again() -> None:
-    """Strong right, strong wrong, strong right twice: a fifth and a half are reached before the fall."""
-    found = figures([4, 3, 2, 1], weak=[0, 1, 0, 0], strong=[1, 0, 1, 1])
-    assert (found.cpt20, found.cpt50) == pytest.approx((0.1, 0.25))
-
-
-def test_ties_move_together_whatever_their_order() -> None:
-    """A constant score is a straight line: 0.5, and each share recovers itself."""
-    draw = random.Random(1)
-    strong = [draw.choice([0.0, 1.0]) for _ in range(99)] + [1.0]
-    found = figures([0.3] * 100, weak=[0.0] * 100, strong=strong)
-    assert (found.apgr, found.cpt20, found.cpt80) == pytest.approx((0.5, 0.2, 0.8))
-
-
-def test_without_a_gap_there_is_nothing_to_recover() -> None:
-    """NaN, and the area under quality all the same."""
-    found = figures([1, 2], weak=[1, 0], strong=[0, 1])
-    assert np.isnan(found.apgr)
-    assert np.isnan(found.cpt50)
-    assert np.isfinite(found.auc)
-
-
-def test_an_interval_holds_its_figure_and_narrows_with_more_rows() -> None:
-    """Percentiles of resampled rows."""
-    draw = np.random.default_rng(0)
-
-    def width(n: int) -> float:
-        strong = (draw.random(n) < 0.7).astype(float)
-        found = with_intervals(draw.random(n), np.zeros(n), strong, draws=200, seed=1)
-        assert found["apgr_low"] < found["apgr"] < found["apgr_high"]
-        return found["apgr_high"] - found["apgr_low"]
-
-    assert width(4000) < width(100)
-
-
-def test_apgr_alone_is_the_same_figure() -> None:
-    """From gains instead of outcomes."""
-    scores, weak, strong = [0.3, 0.1, 0.2], [0, 1, 0], [1, 1, 1]
-    assert apgr(scores, np.subtract(strong, weak)) == figures(scores, weak, strong).apgr
-
-
-def test_csv_json_lines_and_parquet_read_the_same(tmp_path: Path) -> None:
-    """Numbers, true and false; quoted newlines; a byte order mark."""
-    (tmp_path / "a.csv").write_text('\ufeffprompt,weak,strong\n"two\nlines",0,1\nüber,False,TRUE\n', encoding="utf-8")
-    (tmp_path / "a.jsonl").write_text(
-        '{"prompt": "two\\nlines", "weak": 0, "strong": 1.0}\n\n{"prompt": "über", "weak": false, "strong": true}\n'
-    )
-    rows = [Labelled("two\nlines", 0, 1), Labelled("über", 0, 1)]
-    assert load_labelled(tmp_path / "a.csv") == {"a": rows}
-    assert load_labelled(tmp_path / "a.jsonl") == {"a": rows}
-    table = pa.table({"prompt": ["two\nlines", "über"], "weak": [0, 0], "strong": [True, True], "more": [1, 2]})
-    pq.write_table(table, tmp_path / "a.parquet")
-    assert load_labelled(tmp_path / "a.parquet") == {"a": rows}
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("a.csv", b"", "no column prompt, weak, strong; there are: none"),
-        ("a.csv", b"prompt,weak\nx,1\n", "no column strong; there are: prompt, weak"),
-        ("a.csv", b"prompt,weak,strong\n", "has no rows"),
-        ("a.csv", b"prompt,weak,strong\nx,1,1\ny,nan,1\n", "row 2: weak is 'nan'"),
-        ("a.csv", b"prompt,weak,strong\nx,1\n", "row 1: strong is 'none'"),
-        ("a.csv", b"prompt,weak,strong\n ,1,1\n", "row 1: prompt is empty"),
-        ("a.csv", b"prompt,weak,strong\n\xff,1,1\n", "not UTF-8 at byte 19"),
-        ("a.jsonl", b"[1]\n", "line 1: not an object"),
-        ("a.jsonl", b'{"prompt": "x", "weak": 0, "strong": 1}\n{"pro', "line 2: not JSON"),
-        ("a.jsonl", b'{"prompt": 5, "weak": 0, "strong": 1}\n', "row 1: prompt is empty or not text"),
-        ("a.parquet", b"PAR1", "not a Parquet file"),
-        ("a.xlsx", b"", "a .csv, .jsonl or .parquet file"),
-    ],
-)
-def test_bad_data_is_named_by_row(tmp_path: Path, name: str, content: bytes, said: str) -> None:
-    """File, row, field."""
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(InvalidData) as caught:
-        load_labelled(tmp_path / name)
-    assert said in caught.value.message
-    assert str(tmp_path / name) in caught.value.message
-
-
-def test_a_folder_of_routellms_has_mt_bench_decontaminated_and_by_the_mean_of_both_turns(tmp_path: Path) -> None:
-    """Routed on the first turn; a question one of whose turns is on the list is left out; nothing else reads it."""
-    write_files(tmp_path)
-    write_mt_bench(tmp_path, dropped=1)
-    found = load_labelled(tmp_path)
-    assert list(found) == ["mmlu", "gsm8k", "mt_bench"]
-    assert found["mt_bench"] == [Labelled(f"question {n}", 5.5 - n, 9.0) for n in (0, 2, 3)]
-    assert not any(o.prompt.startswith("question") for o in load_outcomes(tmp_path))
-    validation = load_labelled(tmp_path, validation_only=True)
-    assert {row.prompt for row in validation["mmlu"]} < {row.prompt for row in found["mmlu"]}
-    assert validation["mt_bench"] == found["mt_bench"]
-
-
-def test_mt_bench_with_a_score_missing_is_refused(tmp_path: Path) -> None:
-    """By question."""
-    write_files(tmp_path)
-    judgements = write_mt_bench(tmp_path) / "judgements.jsonl"
-    judgements.write_text("\n".join(judgements.read_text().splitlines()[1:]))
-    with pytest.raises(InvalidData, match="question 0 hasn't 2 scores"):
-        load_labelled(tmp_path)
+_HEADER = b"prompt,weak,strong\n"
 
 
 def test_the_command_takes_the_benchmarks_that_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,6 +42,107 @@ def test_the_command_prints_one_object_per_strategy_and_nothing_else(tmp_path: P
     written = [json.loads(line) for line in scores.read_text().splitlines()]
     assert [row["index"] for row in written] == list(range(200))
     assert all(0 <= row["strong_win_rate"] < 1 for row in written)
+
+
+def _no_constants(name: str) -> NoReturn:
+    raise AssertionError(f"{name} isn't JSON")
+
+
+def _objects(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line, parse_constant=_no_constants) for line in printed.splitlines()]
+
+
+@pytest.mark.parametrize("metrics", ["exact", "upstream"])
+def test_each_object_has_its_benchmarks_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str], metrics: str) -> None:
+    """As one field; they are no strategies. Without intervals, and without a random order's costs."""
+    write_files(tmp_path)
+    command = ["--data", str(tmp_path), "--strategies", "random", "--json", "--draws", "5", "--metrics", metrics]
+    assert main([*command, "--benchmarks", "gsm8k"]) == 0
+    (found,) = _objects(capsys.readouterr().out)
+    assert (found["strategy"], found["metrics"]) == ("random", metrics)
+    base = found["baselines"]
+    assert (base["always_weak"], base["always_strong"], base["best_single"]) == (found["weak"], found["strong"], found["strong"])
+    assert base["random_order"] == {"apgr": 0.5, "auc": (found["weak"] + found["strong"]) / 2}
+    assert base["oracle"].keys() == {"apgr", "auc", "cpt20", "cpt50", "cpt80"}
+    assert base["oracle"]["apgr"] > 1 > found["apgr"]
+
+
+def test_the_table_has_the_baselines_as_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under each benchmark's strategies; a file's name is no markup."""
+    (tmp_path / "some[red].csv").write_bytes(_HEADER + b"x,0,1\ny,1,1\n")
+    assert main(["--data", str(tmp_path / "some[red].csv"), "--strategies", "random", "--draws", "5"]) == 0
+    rows = [line.split()[3] for line in capsys.readouterr().out.splitlines() if "some[red]" in line]
+    assert rows == ["random", "oracle", "random_order", "always_weak", "always_strong", "best_single"]
+
+
+@pytest.mark.parametrize("rows", [b"x,1,1\n", b"x,0,1\n", b"x,0,1\n" * 9, b"x,0,0\ny,1,1\n"])
+def test_few_or_repeated_prompts_get_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: bytes) -> None:
+    """One row, one prompt many times, models that are alike: a figure that there isn't is null, and the plots are drawn."""
+    (tmp_path / "some.csv").write_bytes(_HEADER + rows)
+    for metrics in ("exact", "upstream"):
+        command = ["--data", str(tmp_path / "some.csv"), "--strategies", "random", "--draws", "5", "--metrics", metrics]
+        assert main([*command, "--json", "--plots", str(tmp_path / metrics)]) == 0
+        (found,) = _objects(capsys.readouterr().out)
+        assert found["n"] == rows.count(b"\n")
+        assert (found["apgr"] is None) == (found["strong"] == found["weak"])
+        assert (tmp_path / metrics / "some.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no column prompt, weak, strong"),
+        (_HEADER, "has no rows"),
+        (_HEADER + b"x,0,1\ny,nan,1\n", "row 2: weak is 'nan'"),
+        (_HEADER + b'x,0,1\n"y,0,1\n', "row 2: a quote is never closed"),
+        (_HEADER + b"x\0,0,1\n", "row 1: prompt has a NUL byte"),
+        (b"question,weak,strong\nx,0,1\n", "no column prompt; there are: question"),
+        (_HEADER + b"x,[/red],1\n", "row 1: weak is '[/red]'"),
+    ],
+)
+def test_the_command_refuses_miswritten_data(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, said: str) -> None:
+    """Exit code 2, the file and row on standard error in the file's own words, nothing on standard output, no plots."""
+    (tmp_path / "some.csv").write_bytes(content)
+    assert main(["--data", str(tmp_path / "some.csv"), "--strategies", "random", "--json", "--plots", str(tmp_path / "plots")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert "some.csv" in printed.err
+    assert not (tmp_path / "plots").exists()
+
+
+def test_the_plots_are_a_png_and_an_svg_for_each_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whole, in place of earlier ones, with each strategy's APGR; the same figures as on standard output."""
+    write_files(tmp_path / "data")
+    write_mt_bench(tmp_path / "data")
+    command = ["--data", str(tmp_path / "data"), "--strategies", "random", "--draws", "5", "--json", "--plots", str(tmp_path / "plots")]
+    for _ in range(2):
+        assert main([*command, "--benchmarks", "gsm8k,mt_bench"]) == 0
+    assert sorted(file.name for file in (tmp_path / "plots").iterdir()) == ["gsm8k.png", "gsm8k.svg", "mt_bench.png", "mt_bench.svg"]
+    assert (tmp_path / "plots/gsm8k.png").read_bytes().startswith(b"\x89PNG")
+    svg = (tmp_path / "plots/gsm8k.svg").read_text()
+    assert svg.rstrip().endswith("</svg>")
+    found = [each for each in _objects(capsys.readouterr().out) if each["benchmark"] == "gsm8k"][-1]
+    for words in ("gsm8k, n = 48", f"APGR {found['apgr']:.2f}", "oracle", "random order", "always weak", "always strong"):
+        assert f"<!-- {words}" in svg
+
+
+def test_no_plot_is_half_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither where a later benchmark can't be drawn or scored, nor where a file can't be put in its place."""
+    outcomes = np.array([0.0, 1.0])
+    plotted = [Plotted("a", {"mf": [0.1, 0.2]}, outcomes, outcomes), Plotted("b", {"mf": [0.1, 0.2, 0.3]}, outcomes, outcomes)]
+    with pytest.raises((ValueError, IndexError)):
+        write_plots(tmp_path / "plots", plotted)
+    (tmp_path / "some.csv").write_bytes(_HEADER + b"x,0,1\n")
+    command = ["--data", str(tmp_path / "some.csv"), "--json", "--draws", "5", "--plots", str(tmp_path / "plots")]
+    assert main([*command, "--strategies", "nope"]) == 2
+    assert not (tmp_path / "plots").exists()
+    (tmp_path / "plots/some.png").mkdir(parents=True)
+    assert main([*command, "--strategies", "random"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "the plots can't be written" in printed.err
+    assert [file.name for file in (tmp_path / "plots").iterdir()] == ["some.png"]
 
 
 @pytest.mark.parametrize("strategy", ["nope", "random,nope"])
