@@ -8,7 +8,7 @@ from typing import Final
 from gateway.controller_client import ControllerClient
 from gateway.exchange import Exchange
 from pointsman.runtime.errors import InvalidModelString, NotFound
-from pointsman.runtime.model_string import parse_model_string
+from pointsman.runtime.model_string import parse_model_string, percent
 from pointsman.v1 import route_service_pb2
 
 _TIMEOUT_S: Final = 5.0
@@ -26,14 +26,9 @@ def _ids(listed: Listed) -> Iterator[str]:
         for calibration in strategy.calibrations:
             for found in calibration.thresholds:
                 if found.HasField("strong_share"):
-                    yield f"router-{strategy.name}-{_percent(found.strong_share)}pct"
+                    yield f"router-{strategy.name}-{percent(found.strong_share)}pct"
     yield from (f"router:{policy}" for policy in listed.policies)
     yield from listed.backends
-
-
-def _percent(share: float) -> str:
-    text = f"{share * 100:.6f}".rstrip("0")
-    return text.rstrip(".")
 
 
 def exists(model: str, listed: Listed) -> bool:

@@ -18,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from pointsman.runtime.records import Sha256
 from scorers.embedding.embedder import Embedder
 from scorers.errors import CheckpointRefused, EmbedderMismatch
 from scorers.router import ModelPair
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Tensors = Mapping[str, NDArray[Any]]
 _WEIGHTS: Final = "model.safetensors"
 

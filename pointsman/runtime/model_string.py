@@ -42,6 +42,11 @@ def parse_model_string(model: str) -> routing_pb2.RoutingSpec:
     return routing_pb2.RoutingSpec(strategies=strategies, threshold=threshold)
 
 
+def percent(share: float) -> str:
+    """A strong share as a model string has it: `12.5` for 0.125."""
+    return f"{share * 100:.6f}".rstrip("0").rstrip(".")
+
+
 def _check_range(model: str, what: str, value: float, allowed: str) -> None:
     if not 0 <= value <= 1:
         raise InvalidModelString(f"model {_shown(model)}: {what} must be {allowed}; {_EXAMPLE}", param="model")

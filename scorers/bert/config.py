@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scorers.checkpoint import CheckpointConfig, Sha256
+from pointsman.runtime.records import Sha256
+from scorers.checkpoint import CheckpointConfig
 
 
 class BaseIdentity(BaseModel):

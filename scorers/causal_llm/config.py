@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pointsman.runtime.records import Sha256
 from scorers.causal_llm.chat import ChatFormat
-from scorers.checkpoint import CheckpointConfig, Sha256
+from scorers.checkpoint import CheckpointConfig
 
 
 class BaseIdentity(BaseModel):

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from pointsman.client import RouteError
 from pointsman.runtime.errors import PointsmanError
+from pointsman.runtime.model_string import percent
 from pointsman.runtime.records import CalibratedShare, CalibrationRecord, now, write_record
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError, load_settings
@@ -130,9 +131,8 @@ def _show(records: Sequence[CalibrationRecord], files: Sequence[Path], *, as_jso
     table = Table("strategy", "strong share", "threshold", "95 % interval")
     for record in records:
         for each in record.thresholds:
-            percent = f"{each.strong_share * 100:.6f}".rstrip("0").rstrip(".")
             interval = f"{each.threshold_low:.5f} to {each.threshold_high:.5f}"
-            table.add_row(record.strategy, f"{percent} %", f"{each.threshold:.5f}", interval)
+            table.add_row(record.strategy, f"{percent(each.strong_share)} %", f"{each.threshold:.5f}", interval)
     console = Console()
     console.print(table)
     for file in files:

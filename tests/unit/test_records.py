@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from controller.app import SHIPPED_RECORDS
 from pointsman.runtime.errors import NotCalibrated
-from pointsman.runtime.records import CalibrationRecord, Records, write_record
+from pointsman.runtime.records import Records, write_record
 from pointsman.runtime.settings_file import SettingsError
 from tests.support.records import record
 
@@ -113,8 +113,3 @@ def test_every_shipped_checkpoint_has_a_record() -> None:
         assert [each.strong_share for each in found.thresholds] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
     (found,) = records.of("random", "none")
     assert [found.threshold(share) for share in (0.2, 0.5, 0.8)] == pytest.approx([0.8, 0.5, 0.2], abs=0.02)
-
-
-def test_a_record_holds_no_prompt() -> None:
-    """Numbers, hashes and names alone."""
-    assert not {"prompt", "prompts", "text", "texts"} & set(CalibrationRecord.model_fields)

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
-from pointsman.runtime.error_forms import error_info, status_of
-from pointsman.runtime.records import write_record
 from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 from tests.support.backend import ScriptedBackend
 from tests.support.controllers import RunningController, running_controller
-from tests.support.records import record
 from tests.support.scorers import ScriptedScorers
-
-Request = route_service_pb2.RouteRequest
-Spec = routing_pb2.RoutingSpec
-
-
-async def _route(controller: RunningController, spec: Spec, prompt: str = "hello", **call: Any) -> route_service_pb2.RouteResponse:
-    response: route_service_pb2.RouteResponse = await controller.stub.Route(Request(prompt=prompt, routing=spec), **call)
-    return response
-
-
-async def _refusal(controller: RunningController, request: Request) -> tuple[grpc.StatusCode, str, dict[str, str]]:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await controller.stub.Route(request)
-    info = error_info(status_of(caught.value))
-    return caught.value.code(), info.reason, dict(info.metadata)
+from tests.wire.controller.asking import Request, Spec, refusal, route
 
 
 @pytest.mark.parametrize(("threshold", "tier"), [("0", "STRONG"), ("0.4", "STRONG"), ("0.41", "WEAK"), ("1", "WEAK")])
 async def test_strong_iff_the_win_rate_reaches_the_threshold(controller: RunningController, threshold: str, tier: str) -> None:
     """The rule, equality included: mf says 0.4."""
-    decision = (await _route(controller, Spec(model=f"router-mf-{threshold}"))).decision
+    decision = (await route(controller, Spec(model=f"router-mf-{threshold}"))).decision
     assert routing_pb2.Tier.Name(decision.tier) == f"TIER_{tier}"
     assert decision.strong_win_rate == 0.4
     assert decision.reason == routing_pb2.REASON_COMPARISON
@@ -61,7 +42,7 @@ async def test_the_decision_is_in_initial_metadata(controller: RunningController
 
 async def test_the_receipt_names_the_checkpoint_that_scored(controller: RunningController) -> None:
     """Which checkpoint's opinion it was comes from the scorer's own answer."""
-    receipt = (await _route(controller, Spec(model="router-mf-0.5"))).receipt
+    receipt = (await route(controller, Spec(model="router-mf-0.5"))).receipt
     assert [opinion.checkpoint for opinion in receipt.opinions] == ["scripted@sha256:0"]
     assert receipt.timings.total_s >= receipt.timings.scoring_s > 0
     assert not receipt.attempts
@@ -69,7 +50,7 @@ async def test_the_receipt_names_the_checkpoint_that_scored(controller: RunningC
 
 async def test_a_pinned_tier_asks_no_scorer(controller: RunningController, scorers: ScriptedScorers) -> None:
     """What the caller pinned needs no opinion."""
-    decision = (await _route(controller, Spec(model="router-mf-0.5", tier=routing_pb2.TIER_STRONG))).decision
+    decision = (await route(controller, Spec(model="router-mf-0.5", tier=routing_pb2.TIER_STRONG))).decision
     assert decision.reason == routing_pb2.REASON_PINNED_BY_CALLER
     assert decision.tier == routing_pb2.TIER_STRONG
     assert not scorers.batches
@@ -113,47 +94,10 @@ async def test_a_conversation_without_user_text_goes_strong(controller: RunningC
 )
 async def test_a_bad_request_is_invalid_argument_with_its_reason(controller: RunningController, request_: Request, reason: str) -> None:
     """Each is refused with details, and the next request works."""
-    code, told, metadata = await _refusal(controller, request_)
+    code, told, metadata = await refusal(controller, request_)
     assert (code, told) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
     assert metadata["request_id"]
-    assert (await _route(controller, Spec(model="router-mf-0.5"))).decision.tier == routing_pb2.TIER_WEAK
-
-
-@pytest.mark.parametrize(("percent", "tier"), [(65, "STRONG"), (55, "WEAK"), (0, "WEAK"), (100, "STRONG")])
-async def test_a_strong_share_is_a_threshold_by_the_record_of_the_checkpoint_that_scored(
-    strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers, tmp_path: Path, percent: int, tier: str
-) -> None:
-    """mf says 0.4 to everything, and its record that win rates are spread evenly; decision and list name what was looked up."""
-    write_record(tmp_path, record())
-    backends = {"strong": strong.settings, "weak": weak.settings}
-    async with running_controller(backends, scorers.address, records_dir=tmp_path) as controller:
-        decision = (await _route(controller, Spec(model=f"router-mf-{percent}pct"))).decision
-        assert routing_pb2.Tier.Name(decision.tier) == f"TIER_{tier}"
-        assert decision.threshold == pytest.approx(1 - percent / 100)
-        assert decision.reason == routing_pb2.REASON_COMPARISON
-        listed = {each.name: each for each in (await controller.stub.ListStrategies(route_service_pb2.ListStrategiesRequest())).strategies}
-    (calibration,) = listed["mf"].calibrations
-    assert (calibration.checkpoint, calibration.sample_size) == ("scripted@sha256:0", 1000)
-    assert [(each.strong_share, each.threshold) for each in calibration.thresholds] == [(0.5, 0.5)]
-    assert not listed["random"].calibrations
-
-
-async def test_a_policy_may_ask_for_a_strong_share(
-    strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers, tmp_path: Path
-) -> None:
-    """Its callers needn't know."""
-    write_record(tmp_path, record())
-    backends, policies = {"strong": strong.settings, "weak": weak.settings}, {"cheap": {"strategies": ["mf"], "strong_share": 0.2}}
-    async with running_controller(backends, scorers.address, records_dir=tmp_path, policies=policies) as controller:
-        decision = (await _route(controller, Spec(model="router:cheap"))).decision
-    assert decision.tier == routing_pb2.TIER_WEAK
-    assert decision.threshold == pytest.approx(0.8)
-
-
-async def test_a_strong_share_without_a_calibration_says_so(controller: RunningController) -> None:
-    """No record, no threshold; guessing one would spend somebody's money."""
-    code, reason, _ = await _refusal(controller, Request(prompt="x", routing=Spec(model="router-mf-30pct")))
-    assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_CALIBRATED")
+    assert (await route(controller, Spec(model="router-mf-0.5"))).decision.tier == routing_pb2.TIER_WEAK
 
 
 @pytest.mark.parametrize(
@@ -169,7 +113,7 @@ async def test_a_failing_scorer_leaves_the_request_strong(
 ) -> None:
     """Rule 4, with the reason in the decision."""
     scorers.fail_with = code
-    decision = (await _route(controller, Spec(model="router-mf-1"))).decision
+    decision = (await route(controller, Spec(model="router-mf-1"))).decision
     assert (decision.tier, decision.reason) == (routing_pb2.TIER_STRONG, reason)
     assert not decision.HasField("strong_win_rate")
 
@@ -177,7 +121,7 @@ async def test_a_failing_scorer_leaves_the_request_strong(
 async def test_a_full_scorer_refuses_so_that_load_never_becomes_spend(controller: RunningController, scorers: ScriptedScorers) -> None:
     """RESOURCE_EXHAUSTED, with when to come back."""
     scorers.fail_with = grpc.StatusCode.RESOURCE_EXHAUSTED
-    code, reason, metadata = await _refusal(controller, Request(prompt="x", routing=Spec(model="router-mf-0.5")))
+    code, reason, metadata = await refusal(controller, Request(prompt="x", routing=Spec(model="router-mf-0.5")))
     assert (code, reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
     assert metadata["retry_after_s"] == "1"
 
@@ -185,7 +129,7 @@ async def test_a_full_scorer_refuses_so_that_load_never_becomes_spend(controller
 async def test_a_slow_scorer_cannot_eat_the_backends_time(controller: RunningController, scorers: ScriptedScorers) -> None:
     """Half of a deadline of one second goes by, then the request is strong with its reason."""
     scorers.delay_s = 30
-    decision = (await _route(controller, Spec(model="router-mf-1"), timeout=1)).decision
+    decision = (await route(controller, Spec(model="router-mf-1"), timeout=1)).decision
     assert (decision.tier, decision.reason) == (routing_pb2.TIER_STRONG, routing_pb2.REASON_SCORER_TIMEOUT)
 
 
@@ -195,9 +139,9 @@ async def test_on_failure_may_say_weak_or_error(strong: ScriptedBackend, weak: S
     backends = {"strong": strong.settings, "weak": weak.settings}
     strategies = {"mf": {"on_failure": "weak"}, "random": {"on_failure": "error"}}
     async with running_controller(backends, scorers.address, strategies=strategies) as controller:
-        decision = (await _route(controller, Spec(model="router-mf-0"))).decision
+        decision = (await route(controller, Spec(model="router-mf-0"))).decision
         assert (decision.tier, decision.reason) == (routing_pb2.TIER_WEAK, routing_pb2.REASON_SCORER_ERROR)
-        code, reason, _ = await _refusal(controller, Request(prompt="x", routing=Spec(model="router-random-0")))
+        code, reason, _ = await refusal(controller, Request(prompt="x", routing=Spec(model="router-random-0")))
         assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "SCORING_FAILED")
 
 
@@ -214,7 +158,7 @@ async def test_a_strategy_that_is_not_deployed_is_not_ready_and_the_others_are(
                 break
             await asyncio.sleep(0.02)
         assert not states["mf"].ready
-        decision = (await _route(controller, Spec(model="router-mf-1"))).decision
+        decision = (await route(controller, Spec(model="router-mf-1"))).decision
         assert (decision.tier, decision.reason) == (routing_pb2.TIER_STRONG, routing_pb2.REASON_SCORER_NOT_READY)
 
 
@@ -222,7 +166,7 @@ async def test_waiting_callers_are_coalesced(controller: RunningController, scor
     """While one batch is scored the others gather, each gets its own rate, and no call is lost."""
     scorers.delay_s = 0.05
     scorers.rates["mf"] = lambda prompt: int(prompt.text) / 100
-    answers = await asyncio.gather(*(_route(controller, Spec(model="router-mf-0.5"), str(n)) for n in range(50)))
+    answers = await asyncio.gather(*(route(controller, Spec(model="router-mf-0.5"), str(n)) for n in range(50)))
     assert [round(answer.decision.strong_win_rate * 100) for answer in answers] == list(range(50))
     assert len(scorers.batches) < 10
 
@@ -240,9 +184,9 @@ async def test_policies_and_backend_names_follow_the_settings(
     backends = {"strong": strong.settings, "weak": weak.settings}
     policies = {"cheap": {"strategies": ["mf"], "threshold": 0.9}}
     async with running_controller(backends, scorers.address, own={"allow_backend_names": True}, policies=policies) as controller:
-        assert (await _route(controller, Spec(model="router:cheap"))).decision.tier == routing_pb2.TIER_WEAK
-        assert (await _route(controller, Spec(policy="cheap", threshold=0.1))).decision.tier == routing_pb2.TIER_STRONG
-        named = (await _route(controller, Spec(model="weak-model"))).decision
+        assert (await route(controller, Spec(model="router:cheap"))).decision.tier == routing_pb2.TIER_WEAK
+        assert (await route(controller, Spec(policy="cheap", threshold=0.1))).decision.tier == routing_pb2.TIER_STRONG
+        named = (await route(controller, Spec(model="weak-model"))).decision
         assert (named.backend, named.reason) == ("weak", routing_pb2.REASON_BACKEND_NAMED)
 
 

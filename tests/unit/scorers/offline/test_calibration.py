@@ -78,6 +78,7 @@ def test_the_command_writes_a_record(tmp_path: Path, capsys: pytest.CaptureFixtu
     told = json.loads(line)
     (file,) = out.iterdir()
     assert (told["file"], told["sample_size"], told["data"]) == (str(file), 400, "sample.csv")
+    assert "number" not in file.read_text()  # a word of every prompt
     written = read_record(file)
     assert [each.strong_share for each in written.thresholds] == [0.25]
     assert len(written.quantiles) == 400
