@@ -18,12 +18,15 @@ from controller.backends import Backends
 from controller.controller import Controller
 from controller.decider import Decider
 from controller.ledger import Ledger
+from controller.record_book import RecordBook
 from controller.scorers import ScorerClient
 from controller.service import RouteService
+from controller.thresholds import Thresholds
+from controller.watch import Watch
+from controller.watch_metrics import WatchCollector
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
 from pointsman.runtime.lifecycle import until_stopped
-from pointsman.runtime.records import Records
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import read_secret
 from pointsman.v1 import admin_service_pb2_grpc, route_service_pb2_grpc
@@ -61,16 +64,20 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
     own = settings.controller
     for backend in settings.backends.values():
         read_secret(backend.key_env, backend.key_file)
-    records = Records.load([SHIPPED_RECORDS, settings.records_dir])
+    book = RecordBook([SHIPPED_RECORDS, settings.records_dir], settings.records_dir)
+    watch = Watch(own, book.records)
+    book.on_change(watch.use)
+    registry.register(WatchCollector(watch, book))
     async with AsyncExitStack() as stack:
         ledger = Ledger(registry)
         backends = await stack.enter_async_context(Backends(settings.backends))
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)
-        controller = Controller(settings, Decider(settings, scorers, records), backends, ledger)
+        decider = Decider(settings, scorers, Thresholds(settings, scorers, book, watch))
+        controller = Controller(settings, decider, backends, ledger)
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
-        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers, records), server)
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers, book, watch), server)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(), server)
         health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])
         port = bind(server, own.host, own.grpc_port)
@@ -78,12 +85,16 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         scorers.start()
         await server.start()
         await health.set("", True)
-        watch = asyncio.create_task(_watch_readiness(scorers, health, ledger, own.probe_interval_s), name="readiness")
+        tasks = [
+            asyncio.create_task(_watch_readiness(scorers, health, ledger, own.probe_interval_s), name="readiness"),
+            asyncio.create_task(book.follow(own.records_interval_s), name="records"),
+        ]
         try:
             yield Running(f"{own.host}:{port}")
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await health.stop()
             await server.stop(own.drain_s)
 

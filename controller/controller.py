@@ -99,6 +99,7 @@ class Controller:
         receipt.decision.CopyFrom(decided.decision)
         receipt.opinions.extend(decided.opinions)
         receipt.timings.scoring_s = decided.scoring_s
+        receipt.calibration = decided.calibration
         return decided
 
     @contextmanager

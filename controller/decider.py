@@ -9,10 +9,10 @@ from controller.deadline import Deadline
 from controller.plan import Plan
 from controller.scored_text import clipped
 from controller.scorers import Scorers, ScoringError
+from controller.thresholds import Thresholds
 from pointsman.runtime.decide import is_strong
 from pointsman.runtime.decision_headers import reason_name
 from pointsman.runtime.errors import Overloaded, ScoringFailed
-from pointsman.runtime.records import Records
 from pointsman.runtime.settings import OnFailure, Settings
 from pointsman.v1 import routing_pb2
 
@@ -26,35 +26,50 @@ class Decided:
     decision: routing_pb2.Decision
     opinions: tuple[routing_pb2.Opinion, ...] = ()
     scoring_s: float = 0.0
+    calibration: str = ""
+    """The record or certificate that the threshold is from."""
 
 
 class Decider:
-    """Decides; holds the scorers, the settings and the calibration records, and no state of its own."""
+    """Decides; holds the settings, the scorers and what turns targets into thresholds, and no state of its own."""
 
-    def __init__(self, settings: Settings, scorers: Scorers, records: Records) -> None:
+    def __init__(self, settings: Settings, scorers: Scorers, thresholds: Thresholds) -> None:
         self._settings = settings
         self._scorers = scorers
-        self._records = records
+        self._thresholds = thresholds
 
     async def decide(self, plan: Plan, text: str, deadline: Deadline) -> Decided:
         """The decision for a text; empty text is nothing to score.
 
-        Raises `Overloaded` or `ScoringFailed` where the settings say so, and `NotCalibrated` for a strong share that the checkpoint
-        which scored has no record for.
+        Raises `Overloaded` or `ScoringFailed` where the settings say so, and `NotCalibrated` or `NotCertified` for a target that there
+        is no record for of the checkpoint which scored.
         """
         if plan.pinned != routing_pb2.TIER_UNSPECIFIED:
             return Decided(self._decision(plan, plan.pinned, plan.pinned_because))
         if not text:
             return Decided(self._decision(plan, routing_pb2.TIER_STRONG, routing_pb2.REASON_NOTHING_TO_SCORE))
         opinion, scoring_s = await self.ask(plan.strategy, text, plan.session, deadline)
-        if opinion.HasField("strong_win_rate"):
-            threshold = self._threshold(plan, opinion.checkpoint)
-            tier = _TIERS[is_strong(opinion.strong_win_rate, threshold)]
-            decision = self._decision(plan, tier, routing_pb2.REASON_COMPARISON)
-            decision.threshold, decision.strong_win_rate = threshold, opinion.strong_win_rate
+        if not opinion.HasField("strong_win_rate"):
+            decision = self._decision(plan, self._without_score(plan, opinion.failure), opinion.failure)
+            return Decided(decision, (opinion,), scoring_s)
+        return self._compared(plan, opinion, scoring_s)
+
+    def _compared(self, plan: Plan, opinion: routing_pb2.Opinion, scoring_s: float) -> Decided:
+        """Strong iff strong_win_rate >= threshold; where nothing vouches any more for a threshold that was to be vouched for, strong."""
+        found = self._thresholds.of(plan, opinion.checkpoint)
+        by_comparison = found.threshold is None or is_strong(opinion.strong_win_rate, found.threshold)
+        if found.threshold is None:
+            reason = routing_pb2.REASON_NOT_CERTIFIED
+        elif found.drifted and not by_comparison:
+            reason = routing_pb2.REASON_DRIFTED
         else:
-            decision = self._decision(plan, self._without_score(plan.strategy, opinion.failure), opinion.failure)
-        return Decided(decision, (opinion,), scoring_s)
+            reason = routing_pb2.REASON_COMPARISON
+        decision = self._decision(plan, _TIERS[by_comparison or found.drifted], reason)
+        decision.strong_win_rate = opinion.strong_win_rate
+        if found.threshold is not None:
+            decision.threshold = found.threshold
+        self._thresholds.decided(plan, opinion.checkpoint, opinion.strong_win_rate, strong=decision.tier == routing_pb2.TIER_STRONG)
+        return Decided(decision, (opinion,), scoring_s, found.record)
 
     async def ask(self, strategy: str, text: str, session: str, deadline: Deadline) -> tuple[routing_pb2.Opinion, float]:
         """One strategy's opinion and the seconds it took; a failure is in the opinion."""
@@ -73,17 +88,9 @@ class Decider:
             opinion.truncated = score.truncated or was_clipped
         return opinion, clock() - started
 
-    def _threshold(self, plan: Plan, checkpoint: str) -> float:
-        """Rule 10: a strong share means what the record of the checkpoint that answered says, of which two may serve during a rollout."""
-        if plan.strong_share is None:
-            assert plan.threshold is not None
-            return plan.threshold
-        state = self._scorers.states[plan.strategy]
-        embedder = state.embedder if state.checkpoint == checkpoint else ""
-        return self._records.threshold(plan.strategy, checkpoint, plan.strong_share, embedder)
-
-    def _without_score(self, strategy: str, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Tier.ValueType:
-        """Rule 4: the tier of a request that couldn't be scored."""
+    def _without_score(self, plan: Plan, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Tier.ValueType:
+        """Rule 4: the tier of a request that couldn't be scored. One whose loss is to be bounded never goes weak unscored."""
+        strategy = plan.strategy
         instead: OnFailure = self._settings.strategies[strategy].on_failure
         if reason == routing_pb2.REASON_SCORER_OVERLOADED:
             if self._settings.controller.on_overload == "refuse":
@@ -92,7 +99,7 @@ class Decider:
             instead = self._settings.controller.on_overload
         if instead == "error":
             raise ScoringFailed(f"The strategy {strategy} can't score now ({reason_name(reason)}).", retry_after_s=1)
-        return _TIERS[instead == "strong"]
+        return _TIERS[instead == "strong" or plan.max_quality_loss is not None]
 
     def _decision(self, plan: Plan, tier: routing_pb2.Tier.ValueType, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Decision:
         backend = plan.backend(tier)

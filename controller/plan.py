@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pointsman.runtime.errors import (
     InvalidRoutingSpec,
-    NotCalibrated,
     Unimplemented,
     UnknownPair,
     UnknownPolicy,
@@ -25,8 +25,8 @@ MAX_SESSION_BYTES = 256
 class Plan:
     """What to do with a request.
 
-    Either a strategy scores and the threshold decides (given, or by a strong share), or the tier is pinned, or a backend is named (and
-    is then the pair's only one, as strong).
+    Either a strategy scores and a threshold decides (given, by a strong share or by a quality loss), or the tier is pinned, or a
+    backend is named (and is then the pair's only one, as strong).
     """
 
     pair: str
@@ -35,6 +35,8 @@ class Plan:
     threshold: float | None = None
     strong_share: float | None = None
     """Becomes a threshold by the record of the checkpoint that scores."""
+    max_quality_loss: float | None = None
+    """Becomes one by a certificate for the pair and the checkpoint that scores."""
     pinned: routing_pb2.Tier.ValueType = routing_pb2.TIER_UNSPECIFIED
     pinned_because: routing_pb2.Reason.ValueType = routing_pb2.REASON_UNSPECIFIED
     session: str = ""
@@ -66,8 +68,7 @@ def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str
         raise InvalidRoutingSpec(
             "The routing spec names no strategy, policy or tier; a model string such as router-mf-0.1 does.", param="routing"
         )
-    threshold, strong_share = _target(spec, strategy)
-    return Plan(pair, settings.pairs[pair], strategy, threshold, strong_share, session=session)
+    return replace(Plan(pair, settings.pairs[pair], strategy, session=session), **_target(spec))
 
 
 def _named_backend(model: str, settings: Settings) -> str | None:
@@ -116,20 +117,13 @@ def _strategy(spec: routing_pb2.RoutingSpec, settings: Settings) -> str:
     return spec.strategies[0] if spec.strategies else ""
 
 
-def _target(spec: routing_pb2.RoutingSpec, strategy: str) -> tuple[float | None, float | None]:
-    """The threshold, or the strong share."""
-    match spec.WhichOneof("target"):
-        case "threshold":
-            return _fraction(spec.threshold, "threshold"), None
-        case "strong_share":
-            return None, _fraction(spec.strong_share, "strong_share")
-        case "max_quality_loss":
-            raise NotCalibrated(
-                f"The checkpoint of {strategy} has no certificate, so max_quality_loss can't be turned into a threshold; "
-                f"name a threshold, such as router-{strategy}-0.5, or a strong share, such as router-{strategy}-30pct.",
-                param="max_quality_loss",
-            )
-    raise InvalidRoutingSpec("The routing spec has no target; it needs a threshold, such as router-mf-0.1 says.", param="routing.threshold")
+def _target(spec: routing_pb2.RoutingSpec) -> dict[str, Any]:
+    """The plan's field and its value."""
+    if not (name := spec.WhichOneof("target")):
+        raise InvalidRoutingSpec(
+            "The routing spec has no target; it needs a threshold, such as router-mf-0.1 says.", param="routing.threshold"
+        )
+    return {name: _fraction(getattr(spec, name), name)}
 
 
 def _fraction(value: float, name: str) -> float:

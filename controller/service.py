@@ -7,13 +7,15 @@ from typing import Any
 
 import orjson
 
-from controller.calibrations import calibration_of
+from controller.calibrations import calibration_of, live_of
 from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
 from controller.exchange import Exchange
+from controller.record_book import RecordBook
 from controller.rpc import Context, answers_errors, deadline_of, send_decision, write
 from controller.scorers import Scorers
 from controller.sse import events_of
+from controller.watch import Watch
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import (
     BackendError,
@@ -24,7 +26,6 @@ from pointsman.runtime.errors import (
     PointsmanError,
     Unimplemented,
 )
-from pointsman.runtime.records import Records
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc
 
@@ -36,9 +37,10 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     """See protos/pointsman/v1/route_service.proto. Handlers write to the stream themselves, so that a cancellation reaches
     the backend's call at once."""
 
-    def __init__(self, settings: Settings, controller: Controller, scorers: Scorers, records: Records) -> None:
+    def __init__(self, settings: Settings, controller: Controller, scorers: Scorers, book: RecordBook, watch: Watch) -> None:
         self._settings = settings
-        self._records = records
+        self._book = book
+        self._watch = watch
         self._controller = controller
         self._scorers = scorers
         self._timeout_s = settings.controller.default_timeout_s
@@ -134,15 +136,20 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         settings = self._settings
         response = route_service_pb2.ListStrategiesResponse(policies=sorted(settings.policies))
         for name, state in self._scorers.states.items():
-            response.strategies.add(
+            listed = response.strategies.add(
                 name=name,
                 ready=state.ready,
                 detail=state.detail,
                 checkpoint=state.checkpoint,
                 embedder=state.embedder,
                 version=state.version,
-                calibrations=map(calibration_of, self._records.of(name, state.checkpoint, state.embedder) if state.checkpoint else ()),
             )
+            if state.checkpoint:
+                of, records = (name, state.checkpoint, state.embedder), self._book.records
+                listed.calibrations.extend(map(calibration_of, records.of(*of)))
+                listed.calibrations.extend(map(calibration_of, records.certificates_of(*of)))
+                if live := self._watch.known(name, state.checkpoint):
+                    listed.live.CopyFrom(live_of(live))
         for name, pair in settings.pairs.items():
             response.pairs.add(name=name, strong=settings.backends[pair.strong].model, weak=settings.backends[pair.weak].model)
         if settings.controller.allow_backend_names:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from pointsman.runtime.records import Sha256
+from pointsman.calibration.record import Sha256
 from scorers.embedding.embedder import Embedder
 from scorers.errors import CheckpointRefused, EmbedderMismatch
 from scorers.router import ModelPair

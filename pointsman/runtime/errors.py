@@ -9,7 +9,8 @@
     │   ├── UnknownStrategy
     │   ├── UnknownPair
     │   ├── UnknownPolicy
-    │   └── NotCalibrated            a target that needs a record nobody has made for this checkpoint
+    │   ├── NotCalibrated            a strong share, and nobody has made a record for this checkpoint
+    │   └── NotCertified             a quality loss that no valid certificate bounds
     ├── NotFound                     no such endpoint
     ├── Overloaded                   a queue is full
     ├── Unimplemented                a release to come
@@ -95,6 +96,9 @@ class UnknownPolicy(InvalidRequest): ...
 class NotCalibrated(InvalidRequest): ...
 
 
+class NotCertified(InvalidRequest): ...
+
+
 class NotFound(PointsmanError): ...
 
 
@@ -169,6 +173,7 @@ WIRE_FORMS: Final[Mapping[type[PointsmanError], WireForm]] = {
     UnknownPair: WireForm("UNKNOWN_PAIR", _C.INVALID_ARGUMENT, 400, _BAD),
     UnknownPolicy: WireForm("UNKNOWN_POLICY", _C.INVALID_ARGUMENT, 400, _BAD),
     NotCalibrated: WireForm("NOT_CALIBRATED", _C.FAILED_PRECONDITION, 400, _BAD),
+    NotCertified: WireForm("NOT_CERTIFIED", _C.FAILED_PRECONDITION, 400, _BAD),
     NotFound: WireForm("NOT_FOUND", _C.NOT_FOUND, 404, _BAD),
     Overloaded: WireForm("OVERLOADED", _C.RESOURCE_EXHAUSTED, 429, "rate_limit_error"),
     Unimplemented: WireForm("UNIMPLEMENTED", _C.UNIMPLEMENTED, 501, _SERVER),

@@ -76,6 +76,16 @@ class ControllerSettings(Part):
     max_scored_chars: Annotated[int, Field(ge=256, le=1 << 20)] = 16_000
     """Of a longer text the head (three quarters) and the tail go to the scorer: no model's window is longer, and a full batch
     stays below gRPC's usual 4 MiB."""
+    on_uncertified: Literal["refuse", "strong"] = "refuse"
+    """Where no valid certificate bounds a request's max_quality_loss: refuse with 400, or send to strong."""
+    records_interval_s: Seconds = 2
+    """How often `records_dir` is looked at for new records."""
+    recent_win_rates: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    """Win rates remembered of each checkpoint, without their prompts, to calibrate on."""
+    drift_window: Annotated[int, Field(ge=50, le=100_000)] = 500
+    """Of so many win rates the spread is compared with that of a record's sample; so many decisions make a live strong share."""
+    drift_limit: Annotated[float, Field(gt=0)] = 0.2
+    """A population stability index above it is drift: certified thresholds then send to strong."""
     allow_backend_names: bool = False
     """Whether `model` may name a backend instead of a router."""
     max_concurrent: Annotated[int, Field(ge=1)] = 4000
@@ -214,7 +224,7 @@ class Settings(Part):
     policies: Mapping[Name, PolicySettings] = Field(default_factory=dict)
     local_llm: LocalLlmSettings = LocalLlmSettings()
     records_dir: Path = Path("records")
-    """Where calibrations and certificates are."""
+    """Where calibration records and certificates are."""
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

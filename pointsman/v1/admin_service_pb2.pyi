@@ -37,15 +37,20 @@ class CalibrateRequest(_message.Message):
         PAIR_FIELD_NUMBER: _builtins.int
         TARGETS_FIELD_NUMBER: _builtins.int
         NAME_FIELD_NUMBER: _builtins.int
+        JUDGE_FIELD_NUMBER: _builtins.int
         strategy: _builtins.str
         """The strategy."""
         pair: _builtins.str
         """The pair; empty is `default`."""
         name: _builtins.str
-        """The record's name."""
+        """What the sample is called in the record."""
+        judge: _builtins.str
+        """Who said what an answer is worth; certificates need it."""
         @_builtins.property
         def targets(self) -> _containers.RepeatedCompositeFieldContainer[_calibration_pb2.CalibratedThreshold]:
-            """The targets: their threshold fields are ignored."""
+            """The targets: their threshold fields are ignored. Shares and spending share one record; each max_quality_loss makes a certificate,
+            with the target's `delta` (0.05 where unset) and `expires` (90 days). None: every tenth as a share.
+            """
 
         def __init__(
             self,
@@ -54,10 +59,11 @@ class CalibrateRequest(_message.Message):
             pair: _builtins.str = ...,
             targets: _abc.Iterable[_calibration_pb2.CalibratedThreshold] | None = ...,
             name: _builtins.str = ...,
+            judge: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pair", b"pair", "strategy", b"strategy", "targets", b"targets"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["judge", b"judge", "name", b"name", "pair", b"pair", "strategy", b"strategy", "targets", b"targets"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -124,23 +130,29 @@ Global___CalibrateRequest: _TypeAlias = CalibrateRequest  # noqa: Y015
 
 @_typing.final
 class CalibrateResponse(_message.Message):
-    """The record."""
+    """What was written."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CALIBRATION_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def calibration(self) -> _calibration_pb2.Calibration:
-        """As it was written."""
+        """The record of shares and spending; unset where only certificates were asked for."""
+
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedCompositeFieldContainer[_calibration_pb2.Calibration]:
+        """One for each max_quality_loss, in their order."""
 
     def __init__(
         self,
         *,
         calibration: _calibration_pb2.Calibration | None = ...,
+        certificates: _abc.Iterable[_calibration_pb2.Calibration] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "certificates", b"certificates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -59,7 +59,8 @@ class AdminServiceServicer(object):
     """
 
     def Calibrate(self, request_iterator, context):
-        """Turns a sample into thresholds: a stream of prompts or labels in, the record out, written to `records_dir`.
+        """Turns a sample into thresholds: a stream of prompts or labels in, records out, written to `records_dir` and used from then on.
+        Without any example the recent traffic's win rates are the sample.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

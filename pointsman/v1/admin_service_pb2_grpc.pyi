@@ -36,7 +36,9 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     Calibrate: _grpc.StreamUnaryMultiCallable[_admin_service_pb2.CalibrateRequest, _admin_service_pb2.CalibrateResponse]
-    """Turns a sample into thresholds: a stream of prompts or labels in, the record out, written to `records_dir`."""
+    """Turns a sample into thresholds: a stream of prompts or labels in, records out, written to `records_dir` and used from then on.
+    Without any example the recent traffic's win rates are the sample.
+    """
     Pin: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.PinRequest, _admin_service_pb2.PinResponse]
     """Forces a pair to one tier, or releases it, from the next request on."""
     Stats: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.StatsRequest, _admin_service_pb2.StatsResponse]
@@ -50,7 +52,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Calibrate: _aio.StreamUnaryMultiCallable[_admin_service_pb2.CalibrateRequest, _admin_service_pb2.CalibrateResponse]  # type: ignore[assignment]
-    """Turns a sample into thresholds: a stream of prompts or labels in, the record out, written to `records_dir`."""
+    """Turns a sample into thresholds: a stream of prompts or labels in, records out, written to `records_dir` and used from then on.
+    Without any example the recent traffic's win rates are the sample.
+    """
     Pin: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.PinRequest, _admin_service_pb2.PinResponse]  # type: ignore[assignment]
     """Forces a pair to one tier, or releases it, from the next request on."""
     Stats: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.StatsRequest, _admin_service_pb2.StatsResponse]  # type: ignore[assignment]
@@ -67,7 +71,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_admin_service_pb2.CalibrateRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.CalibrateResponse, _abc.Awaitable[_admin_service_pb2.CalibrateResponse]]:
-        """Turns a sample into thresholds: a stream of prompts or labels in, the record out, written to `records_dir`."""
+        """Turns a sample into thresholds: a stream of prompts or labels in, records out, written to `records_dir` and used from then on.
+        Without any example the recent traffic's win rates are the sample.
+        """
 
     @_abc_1.abstractmethod
     def Pin(

@@ -88,6 +88,9 @@ class CalibratedThreshold(_message.Message):
     DELTA_FIELD_NUMBER: _builtins.int
     PAIR_FIELD_NUMBER: _builtins.int
     EXPIRES_FIELD_NUMBER: _builtins.int
+    WEAK_SHARE_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    JUDGE_FIELD_NUMBER: _builtins.int
     strong_share: _builtins.float
     """Share of calls to strong, 0 to 1."""
     spend: _builtins.float
@@ -104,6 +107,12 @@ class CalibratedThreshold(_message.Message):
     """For max_quality_loss: 1 minus the confidence."""
     pair: _builtins.str
     """For max_quality_loss: the pair's name."""
+    weak_share: _builtins.float
+    """For max_quality_loss: the part of the sample that goes to weak, 0 to 1."""
+    bound: _builtins.float
+    """For max_quality_loss: the loss that this threshold by itself would still be certified for."""
+    judge: _builtins.str
+    """For max_quality_loss: who said what an answer is worth."""
     @_builtins.property
     def expires(self) -> _timestamp_pb2.Timestamp:
         """For max_quality_loss: not valid after."""
@@ -120,10 +129,13 @@ class CalibratedThreshold(_message.Message):
         delta: _builtins.float = ...,
         pair: _builtins.str = ...,
         expires: _timestamp_pb2.Timestamp | None = ...,
+        weak_share: _builtins.float = ...,
+        bound: _builtins.float = ...,
+        judge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires", b"expires", "max_quality_loss", b"max_quality_loss", "spend", b"spend", "strong_share", b"strong_share", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "expires", b"expires", "max_quality_loss", b"max_quality_loss", "pair", b"pair", "spend", b"spend", "strong_share", b"strong_share", "target", b"target", "threshold", b"threshold", "threshold_high", b"threshold_high", "threshold_low", b"threshold_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "delta", b"delta", "expires", b"expires", "judge", b"judge", "max_quality_loss", b"max_quality_loss", "pair", b"pair", "spend", b"spend", "strong_share", b"strong_share", "target", b"target", "threshold", b"threshold", "threshold_high", b"threshold_high", "threshold_low", b"threshold_low", "weak_share", b"weak_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["strong_share", "spend", "max_quality_loss"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015

@@ -676,6 +676,7 @@ class Strategy(_message.Message):
     EMBEDDER_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     CALIBRATIONS_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     ready: _builtins.bool
@@ -690,7 +691,11 @@ class Strategy(_message.Message):
     """Pointsman's version on the scorer."""
     @_builtins.property
     def calibrations(self) -> _containers.RepeatedCompositeFieldContainer[_calibration_pb2.Calibration]:
-        """Calibrations for that checkpoint."""
+        """Calibrations for that checkpoint, certificates among them."""
+
+    @_builtins.property
+    def live(self) -> Global___Live:
+        """What the traffic that this controller decided on looks like, by that checkpoint."""
 
     def __init__(
         self,
@@ -702,14 +707,109 @@ class Strategy(_message.Message):
         embedder: _builtins.str = ...,
         version: _builtins.str = ...,
         calibrations: _abc.Iterable[_calibration_pb2.Calibration] | None = ...,
+        live: Global___Live | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibrations", b"calibrations", "checkpoint", b"checkpoint", "detail", b"detail", "embedder", b"embedder", "name", b"name", "ready", b"ready", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibrations", b"calibrations", "checkpoint", b"checkpoint", "detail", b"detail", "embedder", b"embedder", "live", b"live", "name", b"name", "ready", b"ready", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Strategy: _TypeAlias = Strategy  # noqa: Y015
+
+@_typing.final
+class Live(_message.Message):
+    """Recent traffic beside what it was calibrated for. Of one controller, since it started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Share(_message.Message):
+        """Decisions by strong share, of the latest `drift_window` for each share that was asked for."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TARGET_FIELD_NUMBER: _builtins.int
+        STRONG_SHARE_FIELD_NUMBER: _builtins.int
+        DECISIONS_FIELD_NUMBER: _builtins.int
+        target: _builtins.float
+        """The strong share asked for, to the whole percent, 0 to 1."""
+        strong_share: _builtins.float
+        """The share that went to strong, 0 to 1."""
+        decisions: _builtins.int
+        """Of so many decisions."""
+        def __init__(
+            self,
+            *,
+            target: _builtins.float = ...,
+            strong_share: _builtins.float = ...,
+            decisions: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "strong_share", b"strong_share", "target", b"target"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Drift(_message.Message):
+        """Win rates against those of a record's sample."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALIBRATION_FIELD_NUMBER: _builtins.int
+        INDEX_FIELD_NUMBER: _builtins.int
+        WIN_RATES_FIELD_NUMBER: _builtins.int
+        PAST_LIMIT_FIELD_NUMBER: _builtins.int
+        calibration: _builtins.str
+        """The record's name."""
+        index: _builtins.float
+        """Population stability index over the sample's deciles, from 0."""
+        win_rates: _builtins.int
+        """Of so many win rates."""
+        past_limit: _builtins.bool
+        """Past the settings' `drift_limit`; a certificate then sends to strong."""
+        def __init__(
+            self,
+            *,
+            calibration: _builtins.str = ...,
+            index: _builtins.float = ...,
+            win_rates: _builtins.int = ...,
+            past_limit: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "index", b"index", "past_limit", b"past_limit", "win_rates", b"win_rates"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WIN_RATES_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    DRIFTS_FIELD_NUMBER: _builtins.int
+    win_rates: _builtins.int
+    """Win rates that are remembered; AdminService.Calibrate can use them."""
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___Live.Share]:
+        """By share."""
+
+    @_builtins.property
+    def drifts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Live.Drift]:
+        """By record."""
+
+    def __init__(
+        self,
+        *,
+        win_rates: _builtins.int = ...,
+        shares: _abc.Iterable[Global___Live.Share] | None = ...,
+        drifts: _abc.Iterable[Global___Live.Drift] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drifts", b"drifts", "shares", b"shares", "win_rates", b"win_rates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Live: _TypeAlias = Live  # noqa: Y015
 
 @_typing.final
 class Pair(_message.Message):

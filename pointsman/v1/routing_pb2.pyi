@@ -75,6 +75,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The chosen backend failed before its first byte and the other tier answered."""
     REASON_NOT_CERTIFIED: _Reason.ValueType  # 12
     """No certificate bounds the quality loss that the caller asked for, and the settings say strong."""
+    REASON_DRIFTED: _Reason.ValueType  # 13
+    """The threshold is a certificate's, and recent win rates are no longer spread as those of its sample: strong, until they are again."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why the tier is what it is. In headers and metric labels: the lower-case name without the prefix (`nothing_to_score`)."""
@@ -105,6 +107,8 @@ REASON_BACKEND_FALLBACK: Reason.ValueType  # 11
 """The chosen backend failed before its first byte and the other tier answered."""
 REASON_NOT_CERTIFIED: Reason.ValueType  # 12
 """No certificate bounds the quality loss that the caller asked for, and the settings say strong."""
+REASON_DRIFTED: Reason.ValueType  # 13
+"""The threshold is a certificate's, and recent win rates are no longer spread as those of its sample: strong, until they are again."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
@@ -412,12 +416,15 @@ class Receipt(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    CALIBRATION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The id that also stands in `x-pointsman-request-id`."""
     version: _builtins.str
     """Pointsman's version on the controller."""
     error: _builtins.str
     """Empty when the answer is complete, else the reason it isn't, such as BACKEND_CUT or CANCELLED."""
+    calibration: _builtins.str
+    """The calibration record or certificate that the threshold is from; empty where the request named the threshold itself."""
     @_builtins.property
     def decision(self) -> Global___Decision:
         """What was decided."""
@@ -454,10 +461,11 @@ class Receipt(_message.Message):
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         version: _builtins.str = ...,
         error: _builtins.str = ...,
+        calibration: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "decision", b"decision", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cost", b"cost", "decision", b"decision", "error", b"error", "opinions", b"opinions", "request_id", b"request_id", "timings", b"timings", "usage", b"usage", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "calibration", b"calibration", "cost", b"cost", "decision", b"decision", "error", b"error", "opinions", b"opinions", "request_id", b"request_id", "timings", b"timings", "usage", b"usage", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

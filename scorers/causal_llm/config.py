@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pointsman.runtime.records import Sha256
+from pointsman.calibration.record import Sha256
 from scorers.causal_llm.chat import ChatFormat
 from scorers.checkpoint import CheckpointConfig
 

@@ -9,22 +9,20 @@ part of the sample each threshold sends to strong; other traffic has other win r
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from pointsman.calibration.files import write_record
+from pointsman.calibration.making import SHARES, Data, Scorer, calibration_record, prompts_sha256
+from pointsman.calibration.record import CalibrationRecord
 from pointsman.client import RouteError
 from pointsman.runtime.errors import PointsmanError
 from pointsman.runtime.model_string import percent
-from pointsman.runtime.records import CalibratedShare, CalibrationRecord, now, write_record
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError, load_settings
 from scorers.errors import InvalidData
@@ -32,50 +30,10 @@ from scorers.offline.progress import counted
 from scorers.offline.prompts import load_prompts
 from scorers.offline.scoring import Scored, scored_by_service, scored_here
 
-SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-_QUANTILES: Final = 1001
-_DIGITS: Final = 9  # sw_ranking's win rates may lie within 0.02 of each other
-_INTERVAL: Final = (0.025, 0.975)
 
-
-def calibrated(scored: Scored, prompts: Sequence[str], data: str, shares: Sequence[float], *, draws: int, seed: int) -> CalibrationRecord:
-    """The record of one strategy's win rates for the prompts. Raises `InvalidData` where they can't tell prompts apart."""
-    rates = np.array(scored.win_rates, dtype=np.float64)
-    if len(rates) < 2:
-        raise InvalidData(f"{len(rates)} prompts are too few to calibrate on.")
-    if np.ptp(rates) == 0:
-        raise InvalidData(f"{scored.strategy} gives every prompt the same win rate, so no threshold parts them.")
-    quantiles = np.quantile(rates, np.linspace(0, 1, min(_QUANTILES, len(rates))))
-    return CalibrationRecord(
-        strategy=scored.strategy,
-        checkpoint=scored.checkpoint,
-        embedder=scored.embedder,
-        data=data,
-        data_sha256=prompts_sha256(prompts),
-        sample_size=len(rates),
-        created=now(),
-        quantiles=tuple(np.round(quantiles, _DIGITS).tolist()),
-        thresholds=_with_intervals(rates, shares, draws=draws, seed=seed),
-    )
-
-
-def prompts_sha256(prompts: Sequence[str]) -> str:
-    """64 hex digits over the prompts, whatever their order."""
-    return hashlib.sha256(json.dumps(sorted(prompts)).encode()).hexdigest()
-
-
-def _with_intervals(rates: NDArray[np.float64], shares: Sequence[float], *, draws: int, seed: int) -> tuple[CalibratedShare, ...]:
-    """Each share's threshold with its 95 % percentile bootstrap interval over `draws` resamples of the prompts."""
-    draw = np.random.default_rng(seed)
-    asked = 1 - np.asarray(shares, dtype=np.float64)
-    resampled = np.array([np.quantile(rates[draw.integers(0, len(rates), len(rates))], asked) for _ in range(draws)])
-    found = np.quantile(rates, asked)
-    low, high = np.quantile(resampled, _INTERVAL, axis=0)
-    columns = (np.round(column, _DIGITS).tolist() for column in (found, low, high))
-    return tuple(
-        CalibratedShare(strong_share=share, threshold=threshold, threshold_low=below, threshold_high=above)
-        for share, threshold, below, above in zip(shares, *columns, strict=True)
-    )
+def scorer_of(scored: Scored) -> Scorer:
+    """Whose win rates they are."""
+    return Scorer(scored.strategy, scored.checkpoint, scored.embedder)
 
 
 def share_of_budget(spend: float, strong: float, weak: float) -> float:
@@ -96,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings(options.settings)
         data, prompts = load_prompts(options.data, validation_only=options.split == "validation")
         scored = _scored(prompts, options, settings, errors)
-        records = [calibrated(each, prompts, data, shares, draws=options.draws, seed=0) for each in scored]
+        sample = Data(data, prompts_sha256(prompts))
+        records = [calibration_record(scorer_of(each), each.win_rates, sample, shares, draws=options.draws) for each in scored]
         files = [write_record(options.out or settings.records_dir, record) for record in records]
     except (SettingsError, PointsmanError, RouteError) as error:
         errors.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from pointsman.runtime.records import CalibratedShare, CalibrationRecord
+from pointsman.calibration.certificate import Certificate
+from pointsman.calibration.record import CalibratedShare, CalibrationRecord
 
 _HALF = CalibratedShare(strong_share=0.5, threshold=0.5, threshold_low=0.4, threshold_high=0.6)
 
@@ -23,3 +24,23 @@ def record(**changes: Any) -> CalibrationRecord:
         "thresholds": (_HALF,),
     }
     return CalibrationRecord(**{**fields, **changes})
+
+
+def certified(**changes: Any) -> Certificate:
+    """For the default pair of the scripted backends, at 3 % lost; with whatever is changed."""
+    fields: dict[str, Any] = {
+        **record().model_dump(exclude={"thresholds"}),
+        "pair": "default",
+        "strong_model": "big",
+        "weak_model": "small",
+        "judge": "made-up",
+        "max_quality_loss": 0.03,
+        "delta": 0.05,
+        "threshold": 0.5,
+        "weak_share": 0.4,
+        "loss": 0.01,
+        "bound": 0.029,
+        "grid": "made-up",
+        "expires": datetime(2100, 1, 1, tzinfo=UTC),
+    }
+    return Certificate(**{**fields, **changes})

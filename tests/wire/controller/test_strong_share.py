@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from pointsman.runtime.records import write_record
+from pointsman.calibration.files import write_record
 from pointsman.v1 import route_service_pb2, routing_pb2
 from tests.support.backend import ScriptedBackend
 from tests.support.controllers import RunningController, running_controller

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointsman.runtime.records import read_record
+from pointsman.calibration.files import read_record
+from pointsman.calibration.making import Data, Scorer, calibration_record, prompts_sha256
+from pointsman.calibration.record import CalibrationRecord
+from pointsman.runtime.errors import InvalidRequest
 from pointsman.runtime.settings import Settings, StrategySettings
 from scorers.errors import InvalidData
-from scorers.offline.calibrate import calibrated, main, prompts_sha256, share_of_budget
-from scorers.offline.scoring import Scored, scored_here
+from scorers.offline.calibrate import main, share_of_budget
+from scorers.offline.scoring import scored_here
 
 RATES = (np.random.default_rng(5).beta(8, 5, 3000) * 0.02 + 0.2).tolist()  # as close together as sw_ranking's
-PROMPTS = [f"prompt {n}" for n in range(len(RATES))]
+SAMPLE = Data("x", "0" * 64)
 
 
 def prompts_file(folder: Path, count: int = 400) -> Path:
@@ -28,7 +31,7 @@ def prompts_file(folder: Path, count: int = 400) -> Path:
 
 def test_thresholds_are_quantiles_with_intervals_around_them() -> None:
     """And the stored quantiles serve every other share, to a tenth of a point, however narrow the range."""
-    found = calibrated(Scored("mf", "c@sha256:1", "e", RATES), PROMPTS, "x", [0.2, 0.5, 0.8], draws=200, seed=0)
+    found = calibration_record(Scorer("mf", "c@sha256:1", "e"), RATES, SAMPLE, [0.2, 0.5, 0.8], draws=200)
     for each in found.thresholds:
         assert each.threshold == pytest.approx(np.quantile(RATES, 1 - each.strong_share), abs=1e-8)
         assert each.threshold_low < each.threshold < each.threshold_high
@@ -44,7 +47,7 @@ def test_intervals_hold_the_populations_threshold_about_as_often_as_they_say() -
     held = 0
     for _ in range(200):
         sample = draw.random(300)
-        (each,) = calibrated(Scored("mf", "c", "", sample.tolist()), PROMPTS[:300], "x", [0.3], draws=200, seed=0).thresholds
+        (each,) = calibration_record(Scorer("mf", "c", ""), sample.tolist(), SAMPLE, [0.3], draws=200).thresholds
         held += each.threshold_low <= 0.7 <= each.threshold_high
     assert 178 <= held <= 199
 
@@ -65,8 +68,8 @@ def test_a_budget_is_a_share() -> None:
 @pytest.mark.parametrize(("rates", "said"), [([0.5], "too few"), ([0.3] * 50, "every prompt the same win rate")])
 def test_what_cannot_part_prompts_is_refused(rates: list[float], said: str) -> None:
     """One prompt, or a constant."""
-    with pytest.raises(InvalidData, match=said):
-        calibrated(Scored("mf", "c", "", rates), PROMPTS[: len(rates)], "x", [0.5], draws=10, seed=0)
+    with pytest.raises(InvalidRequest, match=said):
+        calibration_record(Scorer("mf", "c", ""), rates, SAMPLE, [0.5], draws=10)
 
 
 def test_the_command_writes_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,6 +83,7 @@ def test_the_command_writes_a_record(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (told["file"], told["sample_size"], told["data"]) == (str(file), 400, "sample.csv")
     assert "number" not in file.read_text()  # a word of every prompt
     written = read_record(file)
+    assert isinstance(written, CalibrationRecord)
     assert [each.strong_share for each in written.thresholds] == [0.25]
     assert len(written.quantiles) == 400
     assert written.threshold(0.25) == pytest.approx(0.75, abs=0.1)

@@ -12,8 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from controller.app import SHIPPED_RECORDS
+from pointsman.calibration.files import write_record
+from pointsman.calibration.records import Records
 from pointsman.runtime.errors import NotCalibrated
-from pointsman.runtime.records import Records, write_record
 from pointsman.runtime.settings_file import SettingsError
 from tests.support.records import record
 
@@ -45,7 +46,7 @@ def test_the_newest_record_of_the_checkpoint_counts() -> None:
     """Whatever the order of their files."""
     old, new = (record(created=datetime(year, 1, 1, tzinfo=UTC), quantiles=(0.0, high)) for year, high in ((2025, 0.2), (2026, 0.8)))
     for records in (Records([old, new]), Records([new, old])):
-        assert records.threshold("mf", "scripted@sha256:0", 0.5) == pytest.approx(0.4)
+        assert records.calibration("mf", "scripted@sha256:0").threshold(0.5) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(
@@ -58,15 +59,15 @@ def test_the_newest_record_of_the_checkpoint_counts() -> None:
 def test_a_record_of_another_checkpoint_is_refused(asked: tuple[str, str], said: str) -> None:
     """And the message says for which there is one."""
     with pytest.raises(NotCalibrated, match=said):
-        Records([record()]).threshold(*asked, 0.5)
+        Records([record()]).calibration(*asked)
 
 
 def test_a_record_of_another_embedder_is_refused() -> None:
     """The same weights over other embeddings give other win rates."""
     records = Records([record(embedder="minilm@sha256:a")])
-    assert records.threshold("mf", "scripted@sha256:0", 0.5, "minilm@sha256:a") == pytest.approx(0.5)
+    assert records.calibration("mf", "scripted@sha256:0", "minilm@sha256:a").threshold(0.5) == pytest.approx(0.5)
     with pytest.raises(NotCalibrated):
-        records.threshold("mf", "scripted@sha256:0", 0.5, "minilm@sha256:b")
+        records.calibration("mf", "scripted@sha256:0", "minilm@sha256:b")
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_torn_file_is_named(tmp_path: Path) -> None:
 
 def test_every_shipped_checkpoint_has_a_record() -> None:
     """By the hash in its own config; random has none, and a record all the same."""
-    shipped = Path(__file__).parents[2] / "scorers"
+    shipped = Path(__file__).parents[3] / "scorers"
     records = Records.load([SHIPPED_RECORDS])
     configs = {file.parts[-3]: CalibratedFor.model_validate_json(file.read_bytes()) for file in shipped.glob("*/checkpoint/config.json")}
     assert sorted(configs) == ["bert", "causal_llm", "mf", "sw_ranking"]

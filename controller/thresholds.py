@@ -1,0 +1,83 @@
+"""What turns a plan's target into a threshold: given, by the calibration record of a strong share, or by a certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.plan import Plan
+from controller.record_book import RecordBook
+from controller.scorers import Scorers
+from controller.watch import Watch
+from pointsman.calibration.record import now
+from pointsman.runtime.errors import NotCertified
+from pointsman.runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A threshold and what it stands on."""
+
+    threshold: float | None
+    """None: no certificate, and the settings say strong."""
+    record: str = ""
+    drifted: bool = False
+    """Recent traffic is no longer what the certificate was made from."""
+
+
+class Thresholds:
+    """Looks targets up, and tells the watch what became of them.
+
+    Rule 10: by the record of the checkpoint that answered, of which two may serve during a rollout.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        scorers: Scorers,
+        book: RecordBook,
+        watch: Watch,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._settings = settings
+        self._scorers = scorers
+        self._book = book
+        self._watch = watch
+        self._clock = clock
+
+    def of(self, plan: Plan, checkpoint: str) -> Found:
+        """The threshold of a plan that has a target. Raises `NotCalibrated`, and `NotCertified` where the settings say refuse."""
+        if plan.strong_share is not None:
+            record = self._book.records.calibration(plan.strategy, checkpoint, self._embedder(plan.strategy, checkpoint))
+            return Found(record.threshold(plan.strong_share), record.name)
+        if plan.max_quality_loss is not None:
+            return self._certified(plan, checkpoint, plan.max_quality_loss)
+        assert plan.threshold is not None
+        return Found(plan.threshold)
+
+    def decided(self, plan: Plan, checkpoint: str, strong_win_rate: float, *, strong: bool) -> None:
+        """What was made of it."""
+        live = self._watch.of(plan.strategy, checkpoint)
+        live.saw(strong_win_rate)
+        if plan.strong_share is not None:
+            live.decided(plan.strong_share, strong)
+
+    def _certified(self, plan: Plan, checkpoint: str, max_quality_loss: float) -> Found:
+        models = self._settings.backends[plan.backends.strong].model, self._settings.backends[plan.backends.weak].model
+        embedder = self._embedder(plan.strategy, checkpoint)
+        try:
+            certificate = self._book.records.certificate(
+                plan.strategy, checkpoint, embedder, plan.pair, models, max_quality_loss, self._clock()
+            )
+        except NotCertified:
+            if self._settings.controller.on_uncertified == "strong":
+                return Found(None)
+            raise
+        drifted = self._watch.of(plan.strategy, checkpoint).is_past_limit(certificate.name)
+        return Found(certificate.threshold, certificate.name, drifted)
+
+    def _embedder(self, strategy: str, checkpoint: str) -> str:
+        """Of the checkpoint that answered, where the probes know it; empty where they know another."""
+        state = self._scorers.states[strategy]
+        return state.embedder if state.checkpoint == checkpoint else ""
