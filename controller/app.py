@@ -15,10 +15,12 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from controller.admin import AdminService
 from controller.backends import Backends
+from controller.calibrating import Calibrator
 from controller.controller import Controller
 from controller.decider import Decider
 from controller.ledger import Ledger
 from controller.record_book import RecordBook
+from controller.sampling import Sampler
 from controller.scorers import ScorerClient
 from controller.service import RouteService
 from controller.thresholds import Thresholds
@@ -75,10 +77,11 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         stack.push_async_callback(scorers.close)
         decider = Decider(settings, scorers, Thresholds(settings, scorers, book, watch))
         controller = Controller(settings, decider, backends, ledger)
+        calibrator = Calibrator(settings, Sampler(own, scorers, watch), book, ledger.spending)
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
         route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers, book, watch), server)
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(), server)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(calibrator), server)
         health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])
         port = bind(server, own.host, own.grpc_port)
 

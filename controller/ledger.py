@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from controller.spending import Spending
 from pointsman.runtime.decision_headers import reason_name, tier_name
 from pointsman.v1 import routing_pb2
 
@@ -16,6 +17,7 @@ class Ledger:
     """The controller's metrics. Labels take their values from the settings and the contracts, so they are bounded."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.spending = Spending()
         # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.
         decided = ["call", "pair", "strategy", "tier", "reason"]
         self._requests = Counter("pointsman_requests", "Finished requests; call is route or chat.", [*decided, "error"], registry=registry)
@@ -68,12 +70,14 @@ class Ledger:
             reason=reason,
             backend=decision.backend,
             error=receipt.error or None,
+            calibration=receipt.calibration or None,
             scoring_s=round(receipt.timings.scoring_s, 4),
             first_byte_s=round(receipt.timings.first_byte_s, 4),
             total_s=round(receipt.timings.total_s, 4),
         )
 
     def _account(self, receipt: routing_pb2.Receipt, tier: str) -> None:
+        self.spending.add(receipt)
         backend = receipt.decision.backend
         if receipt.HasField("usage"):
             self._tokens.labels(backend, tier, "prompt").inc(receipt.usage.prompt_tokens)

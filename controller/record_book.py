@@ -10,6 +10,7 @@ import structlog
 
 from pointsman.calibration.files import Record, record_files, write_record
 from pointsman.calibration.records import Records
+from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.settings_file import SettingsError
 
 log = structlog.get_logger()
@@ -32,8 +33,11 @@ class RecordBook:
         self._on_change.append(listener)
 
     async def write(self, record: Record) -> Path:
-        """Writes a record, which counts from now on. Raises `OSError`."""
-        file = await asyncio.to_thread(write_record, self._writes_to, record)
+        """Writes a record, which counts from now on. Raises `Unavailable` where it can't be written."""
+        try:
+            file = await asyncio.to_thread(write_record, self._writes_to, record)
+        except OSError as error:
+            raise Unavailable(f"records_dir can't be written: {error.strerror}.") from None
         await self.refresh()
         return file
 

@@ -122,6 +122,15 @@ def expiry(days: float = VALID_DAYS) -> datetime:
     return now() + timedelta(days=days)
 
 
+def share_of_budget(spend: float, strong: float, weak: float) -> float:
+    """The strong share that costs `spend` per 1,000 requests, where they cost `strong` or `weak`. Raises `InvalidRequest` outside of it."""
+    if not weak < strong:
+        raise InvalidRequest("A budget is met by routing only where strong costs more than weak.")
+    if not weak <= spend <= strong:
+        raise InvalidRequest(f"A budget of {spend:g} is outside of what routing can cost, {weak:g} (all weak) to {strong:g} (all strong).")
+    return (spend - weak) / (strong - weak)
+
+
 def prompts_sha256(prompts: Sequence[str]) -> str:
     """64 hex digits over the prompts, whatever their order."""
     return hashlib.sha256(json.dumps(sorted(prompts)).encode()).hexdigest()

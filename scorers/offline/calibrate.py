@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pointsman.calibration.files import write_record
-from pointsman.calibration.making import SHARES, Data, Scorer, calibration_record, prompts_sha256
+from pointsman.calibration.making import SHARES, Data, Scorer, calibration_record, prompts_sha256, share_of_budget
 from pointsman.calibration.record import CalibrationRecord
 from pointsman.client import RouteError
 from pointsman.runtime.errors import PointsmanError
@@ -34,15 +34,6 @@ from scorers.offline.scoring import Scored, scored_by_service, scored_here
 def scorer_of(scored: Scored) -> Scorer:
     """Whose win rates they are."""
     return Scorer(scored.strategy, scored.checkpoint, scored.embedder)
-
-
-def share_of_budget(spend: float, strong: float, weak: float) -> float:
-    """The strong share that costs `spend` per 1,000 requests, where they cost `strong` or `weak`. Raises `InvalidData` outside of it."""
-    if not weak < strong:
-        raise InvalidData("--cost: strong must cost more than weak.")
-    if not weak <= spend <= strong:
-        raise InvalidData(f"--spend: {spend:g} is outside of what routing can cost, {weak:g} (all weak) to {strong:g} (all strong).")
-    return (spend - weak) / (strong - weak)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

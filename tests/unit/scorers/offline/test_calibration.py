@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from pointsman.calibration.files import read_record
-from pointsman.calibration.making import Data, Scorer, calibration_record, prompts_sha256
+from pointsman.calibration.making import Data, Scorer, calibration_record, prompts_sha256, share_of_budget
 from pointsman.calibration.record import CalibrationRecord
 from pointsman.runtime.errors import InvalidRequest
 from pointsman.runtime.settings import Settings, StrategySettings
-from scorers.errors import InvalidData
-from scorers.offline.calibrate import main, share_of_budget
+from scorers.offline.calibrate import main
 from scorers.offline.scoring import scored_here
 
 RATES = (np.random.default_rng(5).beta(8, 5, 3000) * 0.02 + 0.2).tolist()  # as close together as sw_ranking's
@@ -61,7 +60,7 @@ def test_a_budget_is_a_share() -> None:
     """Of what 1,000 requests cost, all weak to all strong."""
     assert share_of_budget(4.0, strong=10, weak=1) == pytest.approx(1 / 3)
     for spend, strong, weak in ((0.5, 10, 1), (11, 10, 1), (1, 1, 1)):
-        with pytest.raises(InvalidData):
+        with pytest.raises(InvalidRequest):
             share_of_budget(spend, strong, weak)
 
 
