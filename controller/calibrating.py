@@ -105,5 +105,4 @@ class Calibrator:
             delta=target.delta or _DELTA,
             expires=target.expires.ToDatetime(tzinfo=UTC) if target.HasField("expires") else expiry(),
         )
-        records = self._book.records.of(sample.scorer.strategy, sample.scorer.checkpoint, sample.scorer.embedder)
-        return certificate(sample.scorer, sample.labels, [], sample.data, promise, records[0] if records else None)
+        return certificate(sample.scorer, sample.labels, [], sample.data, promise, None)

@@ -52,6 +52,7 @@ def build_app() -> typer.Typer:
     app.command("train", context_settings=passed_on)(_train)
     app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)
     app.command("calibrate", add_help_option=False, context_settings=passed_on)(_calibrate)
+    app.command("certify", add_help_option=False, context_settings=passed_on)(_certify)
     return app
 
 
@@ -154,6 +155,13 @@ def _calibrate(context: typer.Context) -> None:
     from pointsman.cli.checkout import calibrate
 
     raise typer.Exit(calibrate(context.args))
+
+
+def _certify(context: typer.Context) -> None:
+    """Find thresholds that lose at most so much quality against always-strong, by labelled prompts (pointsman certify --help)."""
+    from pointsman.cli.checkout import certify
+
+    raise typer.Exit(certify(context.args))
 
 
 def _client(address: str, timeout: float) -> Client:

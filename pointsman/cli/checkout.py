@@ -35,6 +35,11 @@ def calibrate(arguments: Sequence[str]) -> int:
     return _run("scorers.offline.calibrate", arguments)
 
 
+def certify(arguments: Sequence[str]) -> int:
+    """Certifies and returns the exit code; the arguments are `scorers.offline.certify`'s own."""
+    return _run("scorers.offline.certify", arguments)
+
+
 def _root() -> Path:
     try:
         return checkout_root()

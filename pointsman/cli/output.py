@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pointsman.runtime.decision_headers import reason_name, tier_name
-from pointsman.v1 import route_service_pb2, routing_pb2
+from pointsman.v1 import calibration_pb2, route_service_pb2, routing_pb2
 
 # A model's text must not drive the terminal.
 _CONTROLS: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
@@ -70,6 +70,7 @@ def show_strategies(answer: route_service_pb2.ListStrategiesResponse) -> None:
         state = Text("ready", "green") if strategy.ready else Text(strategy.detail or "not ready", "yellow")
         strategies.add_row(Text(strategy.name), state, Text(strategy.checkpoint), Text(strategy.embedder), Text(_calibrated(strategy)))
     console.print(strategies)
+    _show_live(console, answer)
     pairs = _table("pair", "strong", "weak")
     for pair in answer.pairs:
         pairs.add_row(Text(pair.name), Text(pair.strong), Text(pair.weak))
@@ -80,9 +81,29 @@ def show_strategies(answer: route_service_pb2.ListStrategiesResponse) -> None:
 
 
 def _calibrated(strategy: route_service_pb2.Strategy) -> str:
-    """The record that counts: how many prompts, and when."""
-    newest = next(iter(strategy.calibrations), None)
-    return f"{newest.sample_size:,} prompts, {newest.created.ToDatetime():%Y-%m-%d}" if newest else "nothing"
+    """The record that counts: how many prompts, and when; and what is certified."""
+    records = [each for each in strategy.calibrations if not _certified(each)]
+    certified = sorted({each.thresholds[0].max_quality_loss for each in strategy.calibrations if _certified(each)})
+    said = f"{records[0].sample_size:,} prompts, {records[0].created.ToDatetime():%Y-%m-%d}" if records else "nothing"
+    return f"{said}; certified for {', '.join(f'{loss:g}' for loss in certified)}" if certified else said
+
+
+def _certified(calibration: calibration_pb2.Calibration) -> bool:
+    return any(each.WhichOneof("target") == "max_quality_loss" for each in calibration.thresholds)
+
+
+def _show_live(console: Console, answer: route_service_pb2.ListStrategiesResponse) -> None:
+    """Recent traffic beside what it was calibrated for, where there is any."""
+    shares, drifts = _table("strategy", "asked for", "went to strong", "decisions"), _table("strategy", "record", "drift", "win rates", "")
+    for strategy in answer.strategies:
+        for share in strategy.live.shares:
+            shares.add_row(strategy.name, f"{100 * share.target:g} %", f"{100 * share.strong_share:.1f} %", f"{share.decisions:,}")
+        for drift in strategy.live.drifts:
+            past = Text("past the limit", "red") if drift.past_limit else Text("")
+            drifts.add_row(strategy.name, Text(drift.calibration), f"{drift.index:.3f}", f"{drift.win_rates:,}", past)
+    for table in (shares, drifts):
+        if table.row_count:
+            console.print(table)
 
 
 def _console() -> Console:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pointsman.cli.output import show_json, show_receipt, show_strategies, show_text
-from pointsman.v1 import route_service_pb2, routing_pb2
+from pointsman.v1 import calibration_pb2, route_service_pb2, routing_pb2
 
 DECISION = routing_pb2.Decision(
     strategy="mf", threshold=0.5, strong_win_rate=0.25, tier=routing_pb2.TIER_WEAK, model="[b]small", reason=routing_pb2.REASON_COMPARISON
@@ -57,6 +57,20 @@ def test_a_strategy_that_is_not_ready_says_why(capsys: pytest.CaptureFixture[str
     )
     out = capsys.readouterr().out
     for shown in ("mf", "no replica answers", "default", "big", "small", "policies: support-bot"):
+        assert shown in out
+
+
+def test_live_traffic_stands_beside_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """And drift past the limit is said; a certificate isn't taken for the calibration."""
+    live = route_service_pb2.Live(
+        shares=[route_service_pb2.Live.Share(target=0.3, strong_share=0.415, decisions=200)],
+        drifts=[route_service_pb2.Live.Drift(calibration="mf-1-2", index=0.31, win_rates=500, past_limit=True)],
+    )
+    certificate = calibration_pb2.Calibration(thresholds=[calibration_pb2.CalibratedThreshold(max_quality_loss=0.03)])
+    strategies = [route_service_pb2.Strategy(name="mf", ready=True, live=live, calibrations=[certificate])]
+    show_strategies(route_service_pb2.ListStrategiesResponse(strategies=strategies))
+    out = capsys.readouterr().out
+    for shown in ("nothing; certified for 0.03", "30 %", "41.5 %", "mf-1-2", "0.310", "past the limit"):
         assert shown in out
 
 

@@ -1,0 +1,167 @@
+"""`pointsman certify`: thresholds that lose at most so much quality, with a bound that holds for any sample and distribution.
+
+    python -m scorers.offline.certify --data labels.csv --strategies mf,bert --max-quality-loss 0.03 --judge "gpt-x, single answers"
+
+`--data` has `prompt, weak, strong`: what each tier's answer was worth. They must be prompts of the traffic that will be routed, judged as
+it would be, that no strategy was trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pointsman.calibration.certificate import Certificate, CertifiedSlice
+from pointsman.calibration.certifying import Label
+from pointsman.calibration.files import write_record
+from pointsman.calibration.making import VALID_DAYS, Promise, certificate, expiry
+from pointsman.calibration.records import Records
+from pointsman.client import RouteError
+from pointsman.runtime.errors import InvalidRequest, PointsmanError
+from pointsman.runtime.model_string import percent
+from pointsman.runtime.settings import Settings, with_local_llms
+from pointsman.runtime.settings_file import SettingsError, load_settings
+from scorers.errors import InvalidData
+from scorers.offline.calibrate import scorer_of
+from scorers.offline.outcomes import Sample, load_sample
+from scorers.offline.progress import counted
+from scorers.offline.scoring import Scored, scored_by_service, scored_here
+
+_NO_TERMINAL_WIDTH: Final = 140
+_ROUTELLM_JUDGE: Final = "right or wrong, by RouteLLM's benchmark files"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0, 1 where scoring failed or something couldn't be certified, 2 for wrong arguments, data or settings."""
+    options = _parse(arguments)
+    errors = Console(stderr=True)
+    try:
+        settings = with_local_llms(load_settings(options.settings))
+        sample = load_sample(options.data, options.slices, tuple(options.scale), keep_duplicates=options.keep_duplicates)
+        promises = _promises(options, settings)
+        records = Records.load([settings.records_dir])  # not those that ship: they are of exam questions, and this may be other traffic
+        scored = _scored(sample.prompts, options, settings, errors)
+        made, refused = _certificates(sample, scored, promises, records)
+        files = [write_record(options.out or settings.records_dir, each) for each in made]
+    except (SettingsError, PointsmanError, RouteError) as error:
+        errors.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
+        return 1 if isinstance(error, RouteError) else 2
+    except OSError as error:
+        errors.print(f"{error.filename}: can't be written: {error.strerror}", style="red", markup=False, soft_wrap=True, highlight=False)
+        return 2
+    for each in refused:
+        errors.print(each, style="red", markup=False, soft_wrap=True, highlight=False)
+    _show(made, files, as_json=options.json)
+    return 1 if refused else 0
+
+
+def _promises(options: argparse.Namespace, settings: Settings) -> list[Promise]:
+    """For the models that the pair has now, unless they are named."""
+    if options.pair not in settings.pairs:
+        raise InvalidData(f"--pair: no pair is named {options.pair!r}; there are: {', '.join(sorted(settings.pairs))}.")
+    pair = settings.pairs[options.pair]
+    strong, weak = options.models or (settings.backends[pair.strong].model, settings.backends[pair.weak].model)
+    judge = options.judge or (_ROUTELLM_JUDGE if options.data.is_dir() else None)
+    if not judge:
+        raise InvalidData("--judge: a certificate says who judged the answers; name it.")
+    expires = expiry(options.days)
+    return [Promise(options.pair, strong, weak, judge, loss, options.delta, expires) for loss in sorted(set(options.max_quality_loss))]
+
+
+def _certificates(
+    sample: Sample, scored: Sequence[Scored], promises: Sequence[Promise], records: Records
+) -> tuple[list[Certificate], list[str]]:
+    """Those that could be made, and why the others couldn't."""
+    made: list[Certificate] = []
+    refused: list[str] = []
+    for each in scored:
+        labels = [Label(rate, *outcome) for rate, outcome in zip(each.win_rates, sample.outcomes, strict=True)]
+        calibrations = records.of(each.strategy, each.checkpoint, each.embedder)
+        for promise in promises:
+            try:
+                found = certificate(scorer_of(each), labels, sample.slices, sample.data, promise, next(iter(calibrations), None))
+            except InvalidRequest as error:
+                refused.append(f"{each.strategy}: {error.message}")
+            else:
+                made.append(found)
+    return made, refused
+
+
+def _scored(prompts: Sequence[str], options: argparse.Namespace, settings: Settings, errors: Console) -> list[Scored]:
+    with counted("scoring", len(prompts) * len(options.strategies), errors) as told:
+        if options.url:
+            return scored_by_service(options.strategies, prompts, options.url, options.concurrency, told)
+        return scored_here(options.strategies, prompts, settings, told)
+
+
+def _show(made: Sequence[Certificate], files: Sequence[Path], *, as_json: bool) -> None:
+    if as_json:
+        for each, file in zip(made, files, strict=True):
+            sys.stdout.write(json.dumps({"file": str(file), **each.model_dump(mode="json", exclude={"quantiles"})}) + "\n")
+        return
+    table = Table("strategy", "loss at most", "confidence", "threshold", "to weak", "loss seen", "bound", "prompts", "until")
+    for each in made:
+        promise = f"{each.max_quality_loss:g}", f"{percent(1 - each.delta)} %"
+        table.add_row(escape(each.strategy), *promise, *_figures(each), f"{each.expires:%Y-%m-%d}")
+        for part in each.slices:
+            table.add_row(f"  {escape(part.name)} alone", "", "", *_figures(part), "", style="dim")
+    console = Console(width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH)
+    if made:
+        console.print(table)
+    for file in files:
+        console.print(f"written: {file}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _figures(found: Certificate | CertifiedSlice) -> tuple[str, ...]:
+    weak = f"{100 * found.weak_share:.1f} %"
+    return f"{found.threshold:.5f}", weak, f"{found.loss:.4f}", f"{found.bound:.4f}", f"{found.sample_size:,}"
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="pointsman certify", description="Find thresholds that lose at most so much quality.")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="CSV, JSON Lines or Parquet (prompt, weak, strong); or RouteLLM's benchmarks"
+    )
+    parser.add_argument("--strategies", type=lambda text: text.split(","), required=True, help="names, joined by commas")
+    parser.add_argument("--max-quality-loss", type=_inside, nargs="+", required=True, help="against always-strong, of outcomes from 0 to 1")
+    parser.add_argument("--delta", type=_inside, default=0.05, help="1 minus the confidence")
+    parser.add_argument("--judge", help="who said what an answer is worth; stands in the certificate")
+    parser.add_argument("--pair", default="default", help="the pair that the outcomes are of")
+    parser.add_argument("--models", nargs=2, metavar=("STRONG", "WEAK"), help="whose answers were judged; the pair's unless named")
+    parser.add_argument("--slices", metavar="COLUMN", help="the promise is to hold in each of its values")
+    parser.add_argument(
+        "--scale", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOW", "HIGH"), help="the outcomes' range, such as 1 10"
+    )
+    parser.add_argument("--keep-duplicates", action="store_true", help="a prompt may stand in several rows")
+    parser.add_argument("--days", type=float, default=VALID_DAYS, help="how long the certificate is valid")
+    parser.add_argument("--url", help="a running service's gRPC address; without it the strategies are built here")
+    parser.add_argument("--concurrency", type=int, default=8, help="prompts asked at once of a service")
+    parser.add_argument("--settings", type=Path, help="the settings file")
+    parser.add_argument("--out", type=Path, help="where certificates go; the settings' records_dir unless named")
+    parser.add_argument("--json", action="store_true", help="JSON Lines on standard output, one object per certificate")
+    options = parser.parse_args(arguments)
+    if not options.scale[0] < options.scale[1]:
+        parser.error("--scale: LOW must be below HIGH")
+    return options
+
+
+def _inside(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError("a number above 0 and below 1 is needed")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
