@@ -52,6 +52,7 @@ def build_app() -> typer.Typer:
     app.command("train", context_settings=passed_on)(_train)
     app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)
     app.command("calibrate", add_help_option=False, context_settings=passed_on)(_calibrate)
+    app.command("label", add_help_option=False, context_settings=passed_on)(_label)
     return app
 
 
@@ -154,6 +155,13 @@ def _calibrate(context: typer.Context) -> None:
     from pointsman.cli.checkout import calibrate
 
     raise typer.Exit(calibrate(context.args))
+
+
+def _label(context: typer.Context) -> None:
+    """Have both tiers of a pair answer your prompts and a judge score the answers (pointsman label --help)."""
+    from pointsman.cli.checkout import label
+
+    raise typer.Exit(label(context.args))
 
 
 def _client(address: str, timeout: float) -> Client:
