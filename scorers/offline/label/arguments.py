@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from pointsman.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
+from scorers.offline.label.job import LengthName
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -23,7 +25,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--mode", choices=("single", "pair"), default="single", help="each answer scored 1 to 10, or both compared")
     parser.add_argument("--max-tokens", type=_positive, default=1024, help="an answer's length at most")
     parser.add_argument("--judge-max-tokens", type=_positive, default=1024, help="a verdict's length at most, its reasons included")
-    parser.add_argument("--temperature", type=float, help="of the answers; the backends' own unless named (the judge's is 0)")
+    parser.add_argument("--temperature", type=float, help="of the answers; the backends' own unless named")
+    parser.add_argument("--judge-temperature", type=_temperature, default=0.0, help="of the judge, 0 unless named; own: its backend's own")
+    parser.add_argument("--length-as", choices=get_args(LengthName), default="max_tokens", help="what the backends call an answer's length")
     parser.add_argument("--max-cost", type=float, help="stop before the whole labelling, earlier runs included, costs more")
     parser.add_argument("--yes", action="store_true", help="don't ask before spending")
     parser.add_argument("--keep-answers", action="store_true", help="write the answers beside the outcomes")
@@ -37,6 +41,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.out.suffix != ".jsonl":
         parser.error("--out: a name that ends in .jsonl is needed")
     return options
+
+
+def _temperature(text: str) -> float | None:
+    return None if text == "own" else float(text)
 
 
 def _positive(text: str) -> int:

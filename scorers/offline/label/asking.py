@@ -46,14 +46,21 @@ class Asker:
         )
 
     async def ask(self, who: Payer, chat: Chat) -> Said:
-        """The judge is asked at temperature 0, a tier at the job's or its backend's own. Raises `RouteError` after the last try."""
-        job = self._job
-        options: ChatOptions = {"pair": job.pair, "tier": "weak" if who == "weak" else "strong", "max_tokens": job.max_tokens}
-        if who == "judge":
-            options |= {"pair": job.judge, "max_tokens": job.judge_max_tokens, "temperature": 0.0}
-        elif job.temperature is not None:
-            options["temperature"] = job.temperature
-        return _said(await self._retrying(self._client.chat, chat, **options), job.models[who], who)
+        """The answer of a tier, or of the judge. Raises `RouteError` after the last try."""
+        response: route_service_pb2.ChatCompletionResponse = await self._retrying(self._client.chat, chat, **_options(self._job, who))
+        return _said(response, self._job.models[who], who)
+
+
+def _options(job: Job, who: Payer) -> ChatOptions:
+    options: ChatOptions = {"pair": job.judge if who == "judge" else job.pair, "tier": "weak" if who == "weak" else "strong"}
+    if job.length_as == "max_tokens":
+        options["max_tokens"] = job.longest(who)
+    else:
+        options["max_completion_tokens"] = job.longest(who)
+    temperature = job.judge_temperature if who == "judge" else job.temperature
+    if temperature is not None:
+        options["temperature"] = temperature
+    return options
 
 
 def _said(response: route_service_pb2.ChatCompletionResponse, model: str, who: Payer) -> Said:

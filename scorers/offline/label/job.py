@@ -13,6 +13,8 @@ from scorers.offline.label.judge import STAGES, Mode, instructions_sha256
 
 Payer = Literal["weak", "strong", "judge"]
 PAYERS: Final[tuple[Payer, ...]] = ("weak", "strong", "judge")
+LengthName = Literal["max_tokens", "max_completion_tokens"]
+"""What a backend calls the longest answer; some refuse the one, some don't know the other."""
 ANSWERS: Final = ("weak", "strong")
 """The two stages before the judge's, named by the tier that answers."""
 
@@ -33,6 +35,7 @@ class Identity(Part):
     max_tokens: int
     judge_max_tokens: int
     temperature: float | None
+    judge_temperature: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,10 @@ class Job:
     models: Mapping[Payer, str]
     max_tokens: int
     judge_max_tokens: int
-    temperature: float | None
+    temperature: float | None = None
+    """None: the backend's own."""
+    judge_temperature: float | None = 0.0
+    length_as: LengthName = "max_tokens"
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -68,11 +74,12 @@ class Job:
             max_tokens=self.max_tokens,
             judge_max_tokens=self.judge_max_tokens,
             temperature=self.temperature,
+            judge_temperature=self.judge_temperature,
         )
 
-    def longest(self, stage: str) -> int:
-        """Tokens that the stage's call may write."""
-        return self.max_tokens if stage in ANSWERS else self.judge_max_tokens
+    def longest(self, who: Payer) -> int:
+        """Tokens that a call may write."""
+        return self.judge_max_tokens if who == "judge" else self.max_tokens
 
 
 def payer(stage: str) -> Payer:

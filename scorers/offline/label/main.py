@@ -93,7 +93,18 @@ def _job(rows: Mapping[int, str], options: argparse.Namespace) -> Job:
             raise InvalidData(f"{option}: the service has no pair {name!r}; there are: {', '.join(sorted(pairs))}.")
     pair = pairs[options.pair]
     models: dict[Payer, str] = {"weak": pair.weak, "strong": pair.strong, "judge": pairs[options.judge].strong}
-    return Job(rows, options.mode, options.pair, options.judge, models, options.max_tokens, options.judge_max_tokens, options.temperature)
+    return Job(
+        rows=rows,
+        mode=options.mode,
+        pair=options.pair,
+        judge=options.judge,
+        models=models,
+        max_tokens=options.max_tokens,
+        judge_max_tokens=options.judge_max_tokens,
+        temperature=options.temperature,
+        judge_temperature=options.judge_temperature,
+        length_as=options.length_as,
+    )
 
 
 def _prices(job: Job, settings: Settings) -> PayerPrices:

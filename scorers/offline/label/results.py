@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from scorers.offline.label.costs import Tally, totals
@@ -86,7 +87,7 @@ def cost_table(title: str, tallies: Mapping[Payer, Tally], models: Mapping[Payer
     table = Table("", "model", "calls", "tokens read", "tokens written", "cost", title=title)
     for who, tally in tallies.items():
         counts = (f"{number:,}" for number in (tally.calls, tally.prompt_tokens, tally.completion_tokens))
-        table.add_row(who, models[who], *counts, money(tally.money, tally.unpriced))
+        table.add_row(who, escape(models[who]), *counts, money(tally.money, tally.unpriced))
     return table
 
 

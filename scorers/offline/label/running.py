@@ -16,6 +16,7 @@ from scorers.offline.label.judge import read_verdict
 from scorers.offline.label.steps import PayerPrices, chat_for, left_of, texts_of
 
 NO_VERDICT: Final = "NO_VERDICT"
+_HOPELESS: Final = 10  # rows that fail before one is complete: a judge that can't judge costs as much as one that can
 
 
 class _Stopped(Exception):
@@ -79,15 +80,20 @@ class Labelling:
                     return False
                 problem = error.reason
             if problem:
-                self.progress.failed[row] = (stage, problem)
+                self._fail(row, stage, problem)
                 return False
         return True
+
+    def _fail(self, row: int, stage: str, problem: str) -> None:
+        self.progress.failed[row] = (stage, problem)
+        if not self.progress.complete and len(self.progress.failed) >= _HOPELESS:
+            self.progress.stop(f"all of the first {len(self.progress.failed)} rows failed, the last one with {problem} of {stage}")
 
     async def _stage(self, asker: Asker, row: int, stage: str) -> str:
         """Asks and notes. What is wrong with the answer, or nothing. Raises `RouteError`, `LimitReached`, `OSError`."""
         job, who = self._job, payer(stage)
         chat = chat_for(job, row, stage, texts_of(self._journal, row))
-        at_most = priced(tokens_at_most(chat), job.longest(stage), self._prices[who]).cost or 0.0
+        at_most = priced(tokens_at_most(chat), job.longest(who), self._prices[who]).cost or 0.0
         async with self._budget.call(at_most) as count:
             if self.progress.stopped:
                 raise _Stopped

@@ -40,5 +40,5 @@ def estimate(job: Job, journal: Journal, prices: PayerPrices) -> dict[Payer, Tal
             read = sum(tokens_about(message["content"]) for message in chat)
             if stage not in ANSWERS:
                 read += job.max_tokens * sum(tier not in known for tier in shown(stage))
-            tallies[payer(stage)].add(priced(read, job.longest(stage), prices[payer(stage)]))
+            tallies[payer(stage)].add(priced(read, job.longest(payer(stage)), prices[payer(stage)]))
     return tallies

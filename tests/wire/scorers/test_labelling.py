@@ -56,6 +56,15 @@ async def test_both_tiers_answer_and_each_answer_is_scored(labels: Bench) -> Non
     assert (done.told["strong_better"], done.told["failed"], done.told["not_reached"]) == (4, [], 0)
 
 
+async def test_models_that_know_other_parameters_can_be_asked(labels: Bench) -> None:
+    """Some refuse `max_tokens` and a temperature of 0."""
+    done = await labels.label("--length-as", "max_completion_tokens", "--judge-temperature", "own", "--temperature", "0.5")
+    assert done.code == 0, done.err
+    judged, answered = labels.judge.received[0].json, labels.weak.received[0].json
+    assert (judged["max_completion_tokens"], answered["max_completion_tokens"], answered["temperature"]) == (1024, 1024, 0.5)
+    assert not {"max_tokens", "temperature"} & judged.keys()
+
+
 async def test_a_pair_is_judged_in_both_orders(labels: Bench) -> None:
     """A judge that sees quality, then one that only sees the first place: that one's verdicts are ties."""
     labels.judge.script = saying(lambda shown: "[[A]]" if re.search(r"<answer-a-\w+>\ngood", shown) else "Both fine, but [[B]]")
@@ -123,6 +132,15 @@ async def test_a_judge_that_rambles_leaves_its_row_out_and_says_which(labels: Be
     assert [row["weak_score"] for row in labels.rows()] == [4, 4, 5, 4]
     assert again.told["spent"]["judge"]["calls"] == 9  # the rambling was paid for
     assert not labels.journal.exists()
+
+
+async def test_a_judge_that_never_judges_isnt_paid_for_every_row(labels: Bench) -> None:
+    """Ten rows are enough to see it."""
+    labels.prompts(30)
+    labels.judge.script = saying(lambda _: "Hm.")
+    done = await labels.label("--concurrency", "1")
+    assert (done.code, labels.asked(), done.told["not_reached"]) == (1, (10, 10, 10), 20)
+    assert "all of the first 10 rows failed, the last one with NO_VERDICT of judge_weak" in done.err
 
 
 async def test_the_limit_is_never_exceeded(labels: Bench) -> None:
