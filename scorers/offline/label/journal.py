@@ -34,15 +34,19 @@ class Entry(Part):
     value: str | float | None
     finish_reason: str
     spent: Spent
+    at_most: float = 0.0
+    """What the call might have cost; a limit counts it so where nobody knows."""
 
 
 class Journal:
-    """The file, held by one process at a time. `done` are the usable entries; `tallies` count all, also those of earlier runs."""
+    """The file, held by one process at a time. `done` are the usable entries; `tallies` count all, also those of earlier runs,
+    and `charged` is what a limit counts of them."""
 
     def __init__(self, file: Path, job: Job) -> None:
         """Opens or begins it. Raises `InvalidData` where it is another run's or damaged, and `OSError`."""
         self.done: dict[tuple[int, str], Entry] = {}
         self.tallies: dict[Payer, Tally] = {name: Tally() for name in PAYERS}
+        self.charged = 0.0
         self._path = file
         self._whole = True
         # Answers may be as private as prompts.
@@ -113,6 +117,7 @@ class Journal:
 
     def _note(self, entry: Entry) -> None:
         self.tallies[payer(entry.stage)].add(entry.spent)
+        self.charged += entry.at_most if entry.spent.cost is None else entry.spent.cost
         if entry.value is not None:
             self.done[entry.row, entry.stage] = entry
 

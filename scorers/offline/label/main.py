@@ -125,7 +125,7 @@ def _budget(limit: float | None, prices: PayerPrices, journal: Journal) -> Budge
             raise InvalidData(f"--max-cost needs prices of all three; the settings here have none for {' and '.join(unpriced)}.")
         if len({each.currency for each in prices.values() if each}) > 1:
             raise InvalidData("--max-cost needs prices in one currency.")
-    return Budget(limit, sum(totals(journal.tallies.values()).values()))
+    return Budget(limit, journal.charged)
 
 
 def _agreed(job: Job, journal: Journal, prices: PayerPrices, options: argparse.Namespace, errors: Console) -> bool:

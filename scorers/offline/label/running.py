@@ -101,7 +101,7 @@ class Labelling:
             spent = spent_of(said.receipt, self._prices[who])
             count(spent.cost)
             value, problem = self._value(stage, said.text, said.problem)
-            self._journal.add(Entry(row=row, stage=stage, value=value, finish_reason=said.finish_reason, spent=spent))
+            self._journal.add(Entry(row=row, stage=stage, value=value, finish_reason=said.finish_reason, spent=spent, at_most=at_most))
         return problem
 
     def _value(self, stage: str, text: str | None, problem: str) -> tuple[str | float | None, str]:

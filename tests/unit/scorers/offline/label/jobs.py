@@ -27,4 +27,4 @@ def job(**changes: Any) -> Job:
 def entry(row: int, stage: str, value: str | float | None, cost: float | None = 0.5) -> Entry:
     """An answered call of ten tokens read and two written."""
     spent = Spent(prompt_tokens=10, completion_tokens=2, cost=cost, currency="USD")
-    return Entry(row=row, stage=stage, value=value, finish_reason="stop", spent=spent)
+    return Entry(row=row, stage=stage, value=value, finish_reason="stop", spent=spent, at_most=0.75)

@@ -33,6 +33,15 @@ def test_what_was_answered_is_there_again(file: Path) -> None:
         assert journal.tallies["judge"].money == {"USD": 1.0}
 
 
+def test_a_limit_counts_earlier_runs_at_their_dearest_where_nobody_knows(tmp_path: Path) -> None:
+    """A backend that counts no tokens."""
+    with Journal(tmp_path / "work", job()) as journal:
+        journal.add(entry(3, "weak", "x", cost=0.25))
+        journal.add(entry(3, "strong", "x", cost=None))
+    with Journal(tmp_path / "work", job()) as journal:
+        assert journal.charged == 0.25 + 0.75
+
+
 def test_a_verdict_stays_a_letter_and_a_digit_of_an_answer_text(tmp_path: Path) -> None:
     """An answer may be `7`."""
     for value in ("A", "7", "", 7.0):
