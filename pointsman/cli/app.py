@@ -53,6 +53,7 @@ def build_app() -> typer.Typer:
     app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)
     app.command("calibrate", add_help_option=False, context_settings=passed_on)(_calibrate)
     app.command("certify", add_help_option=False, context_settings=passed_on)(_certify)
+    app.command("label", add_help_option=False, context_settings=passed_on)(_label)
     return app
 
 
@@ -162,6 +163,13 @@ def _certify(context: typer.Context) -> None:
     from pointsman.cli.checkout import certify
 
     raise typer.Exit(certify(context.args))
+
+
+def _label(context: typer.Context) -> None:
+    """Have both tiers of a pair answer your prompts and a judge score the answers (pointsman label --help)."""
+    from pointsman.cli.checkout import label
+
+    raise typer.Exit(label(context.args))
 
 
 def _client(address: str, timeout: float) -> Client:

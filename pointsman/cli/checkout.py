@@ -1,7 +1,8 @@
-"""Commands that need the checkout's own scorers (training, evaluation): each runs in a process of its own, on this terminal."""
+"""Commands that need the checkout's own scorers (training, evaluation, labelling): each runs in a process of its own, on this terminal."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,15 @@ def certify(arguments: Sequence[str]) -> int:
     return _run("scorers.offline.certify", arguments)
 
 
+def label(arguments: Sequence[str]) -> int:
+    """Labels and returns the exit code; the arguments are `scorers.offline.label`'s own, and so is what Ctrl-C does."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # the terminal sends it to both; the one that asks ends in good order
+    try:
+        return _run("scorers.offline.label", arguments, needs="tenacity")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _root() -> Path:
     try:
         return checkout_root()
@@ -47,10 +57,10 @@ def _root() -> Path:
         raise CommandFailed(f"this needs the folder scorers of a checkout: {error}", FAILED) from None
 
 
-def _run(module: str, arguments: Sequence[str]) -> int:
+def _run(module: str, arguments: Sequence[str], needs: str = "torch") -> int:
     root = _root()
-    if not find_spec("torch"):
-        raise CommandFailed("this needs torch, which isn't installed: make install, in the checkout", FAILED)
+    if not find_spec(needs):
+        raise CommandFailed(f"this needs {needs}, which isn't installed: make install, in the checkout", FAILED)
     # By path, so that the arguments' own relative paths mean what they mean to the caller.
     program = f"import sys, runpy; sys.path.insert(0, {str(root)!r}); runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     done = subprocess.run([sys.executable, "-c", program, *arguments], check=False)  # noqa: S603

@@ -1,0 +1,7 @@
+"""`python -m scorers.offline.label`."""
+
+import sys
+
+from scorers.offline.label.main import main
+
+sys.exit(main())
