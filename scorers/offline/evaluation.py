@@ -28,7 +28,9 @@ class Evaluation:
         """For JSON, one for each strategy."""
         base, n = self.baselines, len(self.plotted.weak)
         head = {"benchmark": self.plotted.benchmark, "n": n, "strong": base.always_strong, "weak": base.always_weak, "metrics": metrics}
-        return [_without_nan({"strategy": name, **head, **figures, "baselines": base.as_fields()}) for name, figures in self.figures.items()]
+        return [
+            _without_nan({"strategy": name, **head, **figures, "baselines": base.as_fields()}) for name, figures in self.figures.items()
+        ]
 
 
 def table(found: Sequence[Evaluation], metrics: str) -> Table:

@@ -134,7 +134,7 @@ def _thresholds(axes: Axes, drawing: Drawing, found: Sequence[tuple[str, str, Se
     _written(axes, 0, 0, "threshold at", _INK, "right")
     for place, share in zip(places, drawing.marks, strict=True):
         axes.axvline(drawing.across(share), color=_PALE, linewidth=1, linestyle=(0, (1, 3)), zorder=1)
-        _written(axes, place, 0, f"{100 * share:g} %", _INK, "center")
+        _written(axes, place, 0, f"{100 * share:g} % strong", _INK, "center")
     for line, (strategy, colour, marks) in enumerate(found, 1):
         _written(axes, 0, line, strategy, colour, "right")
         for place, mark in zip(places, marks, strict=True):
