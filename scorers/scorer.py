@@ -107,7 +107,7 @@ class Scorer:
         async def run(prompts: Sequence[ScoredPrompt]) -> Sequence[WinRate | NoWinRate]:
             return await self._run(router, prompts)
 
-        batcher = Batcher(run, max_batch=settings.max_batch, max_waiting=settings.max_queued)
+        batcher: Batcher[ScoredPrompt, WinRate | NoWinRate] = Batcher(run, max_batch=settings.max_batch, max_waiting=settings.max_queued)
         return _Serving(settings, router, batcher, version_of(router.strategy, settings))
 
     async def _run(self, router: Router, prompts: Sequence[ScoredPrompt]) -> Sequence[WinRate | NoWinRate]:

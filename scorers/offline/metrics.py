@@ -77,9 +77,9 @@ class ExactOrder:
         total = weights.sum()
         shares, sums = self._sums(weights)
         gained = sums / total
-        auc = float(np.dot(weights, self._weak) / total + np.trapezoid(gained, shares))
+        auc = float(_dot(weights, self._weak) / total + np.trapezoid(gained, shares))
         # Scores of many digits don't sum to 0 where they should.
-        if abs(sums[-1]) <= _ROUNDING * np.dot(weights, np.abs(self._gains)):
+        if abs(sums[-1]) <= _ROUNDING * _dot(weights, np.abs(self._gains)):
             nan = float("nan")
             return Figures(nan, auc, nan, nan, nan)
         recovered = gained / gained[-1]
@@ -89,7 +89,7 @@ class ExactOrder:
     def curve(self, weights: Floats) -> Curve:
         """See `Order`."""
         shares, sums = self._sums(weights)
-        return Curve(shares, (np.dot(weights, self._weak) + sums) / weights.sum())
+        return Curve(shares, (_dot(weights, self._weak) + sums) / weights.sum())
 
     def _sums(self, weights: Floats) -> tuple[Floats, Floats]:
         """Strong shares, and what the rows sent to strong gain in sum, at each point."""
@@ -155,6 +155,11 @@ def with_intervals(
 
 def _floats(values: ArrayLike) -> Floats:
     return np.asarray(values, dtype=np.float64)
+
+
+def _dot(a: Floats, b: Floats) -> float:
+    """Without BLAS, whose threads take longer to meet than a sum of this size takes: 8 ms instead of 0.01 on two busy cores."""
+    return float(np.einsum("i,i", a, b))
 
 
 def _first_share(shares: Floats, recovered: Floats, level: float) -> float:

@@ -36,7 +36,7 @@ def cost_by_prices(settings: Settings, pair: str, prompt_tokens: int, answer_tok
     """
     if pair not in settings.pairs:
         raise InvalidData(f"--pair: no pair is named {pair!r} in the settings; there are: {', '.join(settings.pairs) or 'none'}.")
-    costs, currencies = [], set()
+    costs, currencies = list[float](), set[str]()
     for name in (settings.pairs[pair].strong, settings.pairs[pair].weak):
         if not (backend := settings.backends.get(name)) or not (prices := backend.prices):
             raise InvalidData(f"--tokens: backends.{name}.prices isn't set in the settings; --cost takes costs themselves.")
@@ -44,4 +44,5 @@ def cost_by_prices(settings: Settings, pair: str, prompt_tokens: int, answer_tok
         currencies.add(prices.currency)
     if len(currencies) > 1:
         raise InvalidData(f"--tokens: the prices of pair {pair} are in {' and '.join(sorted(currencies))}.")
-    return cost_of(*costs, currencies.pop())
+    strong, weak = costs
+    return cost_of(strong, weak, currencies.pop())

@@ -144,7 +144,7 @@ def _thresholds(axes: Axes, drawing: Drawing, found: Sequence[tuple[str, str, Se
 def _written(axes: Axes, place: float, line: int, text: str, colour: str, side: str) -> None:
     """`place` is along the axis, from 0 to 1; the names stand to its left."""
     left = -22 if side == "right" else 0
-    look = {"fontsize": _SMALL, "color": colour, "ha": side, "va": "center", "annotation_clip": False, "parse_math": False}
+    look: dict[str, Any] = {"fontsize": _SMALL, "color": colour, "ha": side, "va": "center", "annotation_clip": False, "parse_math": False}
     axes.annotate(text, (place, 0), xycoords="axes fraction", xytext=(left, _FIRST_LINE + _LINE * line), textcoords="offset points", **look)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 import scorers
 from pointsman.client import Client
 from pointsman.runtime.settings import Settings, StrategySettings
-from pointsman.runtime.settings_file import cache_folder, load_settings
+from pointsman.runtime.settings_file import cache_folder
 from scorers.hub import checkpoint_folder
 from scorers.identity import folder_sha256, version_of
 from scorers.offline.arguments import names, whole_number

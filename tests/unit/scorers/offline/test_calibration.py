@@ -13,7 +13,8 @@ from pointsman.runtime.records import read_record
 from pointsman.runtime.settings import Settings, StrategySettings
 from scorers.errors import InvalidData
 from scorers.offline.calibrate import calibrated, main, prompts_sha256, share_of_budget
-from scorers.offline.scoring import Scored, scored_here
+from scorers.offline.scored import Scored
+from scorers.offline.scoring import scored_here
 
 RATES = (np.random.default_rng(5).beta(8, 5, 3000) * 0.02 + 0.2).tolist()  # as close together as sw_ranking's
 PROMPTS = [f"prompt {n}" for n in range(len(RATES))]

@@ -134,7 +134,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
     """Missing, a folder of something else, a path through a file, a name that is too long."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "a.csv").write_bytes(_HEADER)
-    with pytest.raises(InvalidData, match="can't be read|neither RouteLLM"):
+    with pytest.raises(InvalidData, match=r"can't be read|neither RouteLLM"):
         load_labelled(tmp_path / name)
 
 
