@@ -38,6 +38,7 @@ from scorers.offline.whole_files import written_whole
 
 _DRAWS: Final = 1000
 _MARKS: Final = (0.2, 0.5, 0.8)
+_MOST_MARKS: Final = 9
 _ARITHMETICS: Final[Mapping[str, Arithmetic]] = {"exact": ExactOrder, "upstream": UpstreamOrder}
 _NO_TERMINAL_WIDTH: Final = 180
 
@@ -58,7 +59,11 @@ def _run(options: argparse.Namespace, errors: Console) -> None:
             warn(errors, f"{name}: {said}")
     found = [_evaluate(name, rows, options, settings, errors) for name, rows in benchmarks.items()]
     if options.plots:
-        write_plots(options.plots, [each.plotted for each in found], Drawing(_ARITHMETICS[options.metrics], tuple(options.mark), cost))
+        write_plots(
+            options.plots,
+            [each.plotted for each in found],
+            Drawing(_ARITHMETICS[options.metrics], tuple(dict.fromkeys(options.mark)), cost),
+        )
     if options.scores:
         _write_scores(options.scores, {each.plotted.benchmark: each.plotted.scores for each in found})
     if options.json:
@@ -134,6 +139,8 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error(f"--scores: {options.scores} exists already")
     if options.scores and not options.scores.absolute().parent.is_dir():
         parser.error(f"--scores: {options.scores.parent} isn't a folder")
+    if len(options.mark) > _MOST_MARKS:
+        parser.error(f"--mark: at most {_MOST_MARKS} strong shares fit below a plot")
     if options.plots and options.plots.exists() and not options.plots.is_dir():
         parser.error(f"--plots: {options.plots} isn't a folder")
     if options.plots and not find_spec("matplotlib"):

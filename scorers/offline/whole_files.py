@@ -6,7 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+PARTS: Final = ".pointsman-*.part"
+"""What files are called while they are written; a process that is killed leaves one."""
 
 
 @contextmanager

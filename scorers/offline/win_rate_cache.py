@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from scorers.offline.scored import Scored
-from scorers.offline.whole_files import written_whole
+from scorers.offline.whole_files import PARTS, written_whole
 
 _FORMAT: Final = "1"
 _MOST_BYTES: Final = 256 << 20  # 33 million win rates
@@ -79,8 +79,9 @@ class WinRateCache:
         return self._folder / f"{digest[:40]}.safetensors"
 
     def _remove_oldest(self, kept: Path) -> None:
-        """Two processes may do it at once."""
-        found = [(file, stat) for file in self._folder.glob("*.safetensors") if (stat := _stat(file))]
+        """Two processes may do it at once; what a killed one left half-written counts too."""
+        files = [*self._folder.glob("*.safetensors"), *self._folder.glob(PARTS)]
+        found = [(file, stat) for file in files if (stat := _stat(file))]
         total = sum(stat.st_size for _, stat in found)
         for file, stat in sorted(found, key=lambda each: each[1].st_mtime_ns):
             if total > self._most_bytes and file != kept:
