@@ -10,6 +10,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -47,8 +48,9 @@ def _with_contents(value: Any) -> Any:
     """An option that names a folder counts by what is in it, wherever it lies."""
     if isinstance(value, Mapping):
         return {name: _with_contents(each) for name, each in value.items()}
-    if isinstance(value, str | Path) and (folder := Path(value).expanduser()).is_dir():
-        return folder_sha256(folder)
+    if isinstance(value, str | Path):
+        with suppress(OSError, RuntimeError):  # a text that can't be a path, such as one that is too long
+            return folder_sha256(folder) if (folder := Path(value).expanduser()).is_dir() else value
     return value
 
 

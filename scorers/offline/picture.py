@@ -28,6 +28,7 @@ _INK: Final = "#333333"
 _PALE: Final = "#999999"
 _MOST_POINTS: Final = 2000
 """Of a drawn curve: more than the picture has columns."""
+_FEW_MARKS: Final = 4
 _FIRST_LINE, _LINE = -66, -19  # points below the axes
 
 
@@ -134,11 +135,11 @@ def _thresholds(axes: Axes, drawing: Drawing, found: Sequence[tuple[str, str, Se
     _written(axes, 0, 0, "threshold at", _INK, "right")
     for place, share in zip(places, drawing.marks, strict=True):
         axes.axvline(drawing.across(share), color=_PALE, linewidth=1, linestyle=(0, (1, 3)), zorder=1)
-        _written(axes, place, 0, f"{100 * share:g} % strong", _INK, "center")
+        _written(axes, place, 0, f"{100 * share:g} %{' strong' if len(places) <= _FEW_MARKS else ''}", _INK, "center")
     for line, (strategy, colour, marks) in enumerate(found, 1):
-        _written(axes, 0, line, strategy, colour, "right")
+        _written(axes, 0, line, strategy, _darker(colour), "right")
         for place, mark in zip(places, marks, strict=True):
-            _written(axes, place, line, mark.text, colour, "center")
+            _written(axes, place, line, mark.text, _darker(colour), "center")
 
 
 def _written(axes: Axes, place: float, line: int, text: str, colour: str, side: str) -> None:
@@ -146,6 +147,11 @@ def _written(axes: Axes, place: float, line: int, text: str, colour: str, side: 
     left = -22 if side == "right" else 0
     look: dict[str, Any] = {"fontsize": _SMALL, "color": colour, "ha": side, "va": "center", "annotation_clip": False, "parse_math": False}
     axes.annotate(text, (place, 0), xycoords="axes fraction", xytext=(left, _FIRST_LINE + _LINE * line), textcoords="offset points", **look)
+
+
+def _darker(colour: str) -> str:
+    """For text, whose strokes are thinner than a curve."""
+    return "#" + "".join(f"{int(colour[at : at + 2], 16) * 3 // 4:02x}" for at in (1, 3, 5))
 
 
 def _quality(plotted: Plotted, value: float) -> str:

@@ -116,8 +116,8 @@ def win_rates(
     for group in ([missing] if missing else []) if source.at_once else [[name] for name in missing]:
         for scored in source.score(group, prompts, _after(len(found) * len(prompts), progress)):
             found[scored.strategy] = scored
-            model = models.get(scored.strategy)
-            if model and model.get("checkpoint", scored.checkpoint) == scored.checkpoint:
+            # Asked again: what was replaced meanwhile is kept under neither name.
+            if (model := models.get(scored.strategy)) and source.models([scored.strategy]) == {scored.strategy: model}:
                 cache.put(model, hashed, scored)
     progress(len(strategies) * len(prompts))
     return [found[name] for name in strategies]

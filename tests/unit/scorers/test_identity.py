@@ -12,7 +12,15 @@ from pointsman.runtime.settings_file import cache_folder
 from scorers.identity import folder_sha256, version_of
 
 
-@pytest.mark.parametrize("changed", [{"options": {"engine": "float32"}}, {"threads": 2}, {"options": {"embedder": {"path": "a"}}}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"options": {"engine": "float32"}},
+        {"threads": 2},
+        {"options": {"embedder": {"path": "a" * 5000}}},
+        {"options": {"tokenizer": "~nobody-here/x"}},
+    ],
+)
 def test_options_and_threads_make_another_version(changed: dict[str, Any]) -> None:
     """Of the same Pointsman; scale and how much is remembered don't."""
     plain = version_of("bert", StrategySettings())

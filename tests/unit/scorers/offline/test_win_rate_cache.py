@@ -132,6 +132,18 @@ class _Remembering:
         return [Scored(name, f"{name}@{self.version}", "", [len(prompt) / 10 for prompt in prompts]) for name in strategies]
 
 
+def test_what_is_replaced_while_it_is_scored_is_not_kept(tmp_path: Path) -> None:
+    """Its win rates may be of both."""
+
+    class Replaced(_Remembering):
+        def score(self, strategies: Sequence[str], prompts: Sequence[str], progress: Progress) -> list[Scored]:
+            self.version += "1"
+            return super().score(strategies, prompts, progress)
+
+    win_rates(["mf"], ["x"], Replaced(), _cache(tmp_path, []), lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("at_once", [False, True])
 def test_only_what_is_not_kept_is_scored(tmp_path: Path, at_once: bool) -> None:
     """`random` each time, since it draws anew; another version all; progress ends at the whole."""
