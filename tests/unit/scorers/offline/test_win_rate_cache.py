@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from pointsman.runtime.errors import UnknownStrategy
 from pointsman.runtime.settings import Settings, StrategySettings
+from scorers.offline.calibrate import main as calibrate
 from scorers.offline.evaluate import main
 from scorers.offline.scored import Progress, Scored
 from scorers.offline.sources import Here, Model, win_rates
@@ -171,7 +172,7 @@ def test_a_strategy_without_a_checkpoint_is_not_kept_and_an_unknown_one_is_named
 
 
 def test_a_second_run_builds_no_router(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It doesn't even load torch; the figures are the same, and --no-cache neither reads nor writes."""
+    """It doesn't even load torch; the figures are the same, calibrate shares them, and --no-cache neither reads nor writes."""
     (tmp_path / "some.csv").write_text("prompt,weak,strong\n" + "".join(f"what is {n}?,{n % 2},1\n" for n in range(20)))
     command = ["--data", str(tmp_path / "some.csv"), "--strategies", "mf", "--draws", "5", "--json", "--cache", str(tmp_path / "kept")]
     assert main([*command, "--no-cache"]) == 0
@@ -185,4 +186,16 @@ def test_a_second_run_builds_no_router(tmp_path: Path, capsys: pytest.CaptureFix
     again = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True)
     assert (again.returncode, again.stdout.splitlines()) == (0, printed[1:])
     assert json.loads(printed[0]) == json.loads(printed[1])
+    shared = [
+        "--data",
+        str(tmp_path / "some.csv"),
+        "--strategies",
+        "mf",
+        "--cache",
+        str(tmp_path / "kept"),
+        "--out",
+        str(tmp_path / "records"),
+    ]
+    assert calibrate(shared) == 0
+    assert len(list((tmp_path / "kept").iterdir())) == 1
     assert "what is" not in str((next((tmp_path / "kept").iterdir())).read_bytes())
