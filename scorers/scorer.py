@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import structlog
 
-import pointsman
 from pointsman.runtime.batcher import Batcher
 from pointsman.runtime.errors import DeadlineExceeded, InvalidRequest, PointsmanError
 from pointsman.runtime.settings import StrategySettings
 from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from scorers.errors import ModelFailed
+from scorers.identity import version_of
 from scorers.router import NoWinRate, Router, ScoredPrompt, WinRate
 
 _WARM_UP = ("Hello.", "How many eggs make a dozen?", "Why is the sky blue? " * 40)
@@ -32,6 +32,7 @@ class _Serving:
     settings: StrategySettings
     router: Router
     batcher: Batcher[ScoredPrompt, WinRate | NoWinRate]
+    version: str
 
 
 class Scorer:
@@ -75,7 +76,7 @@ class Scorer:
             embedder=router.embedder,
             strong=router.trained_pair.strong,
             weak=router.trained_pair.weak,
-            version=pointsman.__version__,
+            version=self._serving.version,
         )
 
     async def check_health(self) -> None:
@@ -106,7 +107,8 @@ class Scorer:
         async def run(prompts: Sequence[ScoredPrompt]) -> Sequence[WinRate | NoWinRate]:
             return await self._run(router, prompts)
 
-        return _Serving(settings, router, Batcher(run, max_batch=settings.max_batch, max_waiting=settings.max_queued))
+        batcher: Batcher[ScoredPrompt, WinRate | NoWinRate] = Batcher(run, max_batch=settings.max_batch, max_waiting=settings.max_queued)
+        return _Serving(settings, router, batcher, version_of(router.strategy, settings))
 
     async def _run(self, router: Router, prompts: Sequence[ScoredPrompt]) -> Sequence[WinRate | NoWinRate]:
         loop = asyncio.get_running_loop()

@@ -13,6 +13,7 @@ from typing import Final
 from pointsman.cli.exits import FAILED, OK, USAGE, CommandFailed
 from pointsman.cli.services import NoCheckout, checkout_root
 
+_CLEARING_UP_S: Final = 10.0
 _TRAINING: Final = {"sw_ranking": "scorers.sw_ranking.index"}  # it has nothing to train, only a table to build
 
 
@@ -63,5 +64,18 @@ def _run(module: str, arguments: Sequence[str], needs: str = "torch") -> int:
         raise CommandFailed(f"this needs {needs}, which isn't installed: make install, in the checkout", FAILED)
     # By path, so that the arguments' own relative paths mean what they mean to the caller.
     program = f"import sys, runpy; sys.path.insert(0, {str(root)!r}); runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
-    done = subprocess.run([sys.executable, "-c", program, *arguments], check=False)  # noqa: S603
-    return done.returncode if done.returncode in (OK, USAGE) else FAILED
+    with subprocess.Popen([sys.executable, "-c", program, *arguments]) as child:  # noqa: S603
+        code = _ended(child)
+    return code if code in (OK, USAGE) else FAILED
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int:
+    """Its exit code. Ctrl-C goes to the child as well, which has that long to clear up after itself."""
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        try:
+            return child.wait(_CLEARING_UP_S)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            child.kill()
+            return child.wait()

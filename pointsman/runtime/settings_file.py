@@ -39,6 +39,13 @@ def settings_path(path: Path | None) -> Path | None:
     return Path(named) if path is None and named else path
 
 
+def cache_folder() -> Path:
+    """Where is kept what can be made again, by the XDG convention: `pointsman` in XDG_CACHE_HOME, else in ~/.cache."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The convention: a relative path is as good as none.
+    return (named if named.is_absolute() else Path.home() / ".cache") / "pointsman"
+
+
 def read_secret(key_env: str | None, key_file: Path | None) -> str | None:
     """A backend's API key, read now so that a changed file counts. Raises `SettingsError` naming what is missing."""
     if key_env:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from pointsman.runtime.settings_file import cache_folder
 from scorers.errors import CheckpointRefused
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def base_folder(cache: Path, sha256: str | None = None) -> tuple[Path, str]:
 
 def default_cache() -> Path:
     """Where converted models are kept where the settings don't say."""
-    return Path.home() / ".cache" / "pointsman"
+    return cache_folder()
 
 
 def _gguf_file() -> Path:

@@ -7,7 +7,6 @@ trained on it (`mt_bench.py` reads it, for evaluation).
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from scorers.errors import InvalidData
+from scorers.offline.rows import is_text, json_rows, rows_of
 from scorers.router import ROUTELLM_PAIR
 
 STRONG_COLUMN: Final = "gpt-4-1106-preview"
@@ -80,27 +80,24 @@ def benchmarks_folder(path: Path) -> Path:
 
 
 def _read(file: Path, benchmark: str, domain: str) -> Iterator[Outcome]:
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
-                yield Outcome(benchmark, domain, row["prompt"], _right(row[STRONG_COLUMN]), _right(row[WEAK_COLUMN]))
-    except OSError as error:
-        raise InvalidData(f"{file}: can't be read: {error.strerror}") from None
-    except (KeyError, ValueError) as error:
-        raise InvalidData(f"{file}: not in RouteLLM's layout: {error}") from None
+    for where, row in rows_of(file, ["prompt", STRONG_COLUMN, WEAK_COLUMN]):
+        if not is_text(row["prompt"]):
+            raise InvalidData(f"{where}: prompt isn't UTF-8.")
+        yield Outcome(benchmark, domain, row["prompt"], _right(where, row[STRONG_COLUMN]), _right(where, row[WEAK_COLUMN]))
 
 
-def _right(text: str) -> bool:
+def _right(where: str, text: str | None) -> bool:
     if text not in ("True", "False"):
-        raise ValueError(f"an outcome is True or False, not {text[:20]!r}")
+        raise InvalidData(f"{where}: an outcome is True or False, not {str(text)[:20]!r}.")
     return text == "True"
 
 
 def _contaminated(folder: Path) -> set[str]:
     file = folder / "contaminated_prompts.jsonl"
     try:
-        return {json.loads(line)["eval_prompt"] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()}
+        found = [row.get("eval_prompt") for row in json_rows(file)]
     except OSError as error:
         raise InvalidData(f"{file}: can't be read: {error.strerror}") from None
-    except (KeyError, ValueError) as error:
-        raise InvalidData(f"{file}: not a list of prompts: {error}") from None
+    if not all(isinstance(prompt, str) for prompt in found):
+        raise InvalidData(f"{file}: not a list of prompts: each line needs eval_prompt.")
+    return {str(prompt) for prompt in found}

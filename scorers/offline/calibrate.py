@@ -17,18 +17,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pointsman.calibration.files import write_record
+from pointsman.calibration.files import Record, write_record
 from pointsman.calibration.making import SHARES, Data, Scorer, calibration_record, prompts_sha256, share_of_budget
 from pointsman.calibration.record import CalibrationRecord
-from pointsman.client import RouteError
-from pointsman.runtime.errors import PointsmanError
 from pointsman.runtime.model_string import percent
-from pointsman.runtime.settings import Settings
-from pointsman.runtime.settings_file import SettingsError, load_settings
+from pointsman.runtime.settings_file import load_settings
 from scorers.errors import InvalidData
-from scorers.offline.progress import counted
+from scorers.offline.arguments import money, share, whole_number
+from scorers.offline.command import exit_code, warn
+from scorers.offline.labelled import repeats
 from scorers.offline.prompts import load_prompts
-from scorers.offline.scoring import Scored, scored_by_service, scored_here
+from scorers.offline.scored import Scored
+from scorers.offline.sources import add_source_options, scored_by_options
 
 
 def scorer_of(scored: Scored) -> Scorer:
@@ -37,25 +37,31 @@ def scorer_of(scored: Scored) -> Scorer:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, 1 where scoring failed, 2 for wrong arguments, data or settings. Records are written once all are made."""
+    """The exit code, as `exit_code` has it. Records are written once all are made."""
     options = _parse(arguments)
     errors = Console(stderr=True)
-    try:
-        shares = _shares(options)
-        settings = load_settings(options.settings)
-        data, prompts = load_prompts(options.data, validation_only=options.split == "validation")
-        scored = _scored(prompts, options, settings, errors)
-        sample = Data(data, prompts_sha256(prompts))
-        records = [calibration_record(scorer_of(each), each.win_rates, sample, shares, draws=options.draws) for each in scored]
-        files = [write_record(options.out or settings.records_dir, record) for record in records]
-    except (SettingsError, PointsmanError, RouteError) as error:
-        errors.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
-        return 1 if isinstance(error, RouteError) else 2
-    except OSError as error:
-        errors.print(f"{error.filename}: can't be written: {error.strerror}", style="red", markup=False, soft_wrap=True, highlight=False)
-        return 2
+    return exit_code(lambda: _run(options, errors), errors)
+
+
+def _run(options: argparse.Namespace, errors: Console) -> None:
+    shares = _shares(options)
+    settings = load_settings(options.settings)
+    data, prompts = load_prompts(options.data, validation_only=options.split == "validation")
+    if said := repeats(prompts):
+        warn(errors, f"{data}: {said}")
+    scored = scored_by_options(prompts, "scoring", options, settings, errors)
+    sample = Data(data, prompts_sha256(prompts))
+    records = [calibration_record(scorer_of(each), each.win_rates, sample, shares, draws=options.draws) for each in scored]
+    files = written(options.out or settings.records_dir, records)
     _show(records, files, as_json=options.json)
-    return 0
+
+
+def written(folder: Path, records: Sequence[Record]) -> list[Path]:
+    """Their files. Raises `OSError` naming the folder."""
+    try:
+        return [write_record(folder, record) for record in records]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 def _shares(options: argparse.Namespace) -> list[float]:
@@ -64,13 +70,6 @@ def _shares(options: argparse.Namespace) -> list[float]:
     if not options.cost:
         raise InvalidData("--spend needs --cost STRONG WEAK: what 1,000 requests cost on each tier.")
     return [share_of_budget(options.spend, *options.cost)]
-
-
-def _scored(prompts: Sequence[str], options: argparse.Namespace, settings: Settings, errors: Console) -> list[Scored]:
-    with counted("scoring", len(prompts) * len(options.strategies), errors) as told:
-        if options.url:
-            return scored_by_service(options.strategies, prompts, options.url, options.concurrency, told)
-        return scored_here(options.strategies, prompts, settings, told)
 
 
 def _show(records: Sequence[CalibrationRecord], files: Sequence[Path], *, as_json: bool) -> None:
@@ -93,27 +92,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="pointsman calibrate", description="Turn strong shares, or a budget, into thresholds.")
     parser.add_argument("--data", type=Path, required=True, help="prompts: CSV, JSON Lines or Parquet with a column prompt")
     parser.add_argument("--split", choices=("all", "validation"), default="all", help="of RouteLLM's benchmarks: rows nothing trains on")
-    parser.add_argument("--strategies", type=lambda text: text.split(","), required=True, help="names, joined by commas")
-    parser.add_argument("--strong-share", type=_share, nargs="+", default=list(SHARES), help="0 to 1; the record serves any other too")
-    parser.add_argument("--spend", type=float, help="what 1,000 requests may cost; needs --cost")
-    parser.add_argument("--cost", type=float, nargs=2, metavar=("STRONG", "WEAK"), help="what 1,000 requests cost on each tier")
-    parser.add_argument("--url", help="a running service's gRPC address; without it the strategies are built here")
-    parser.add_argument("--concurrency", type=int, default=8, help="prompts asked at once of a service")
-    parser.add_argument("--settings", type=Path, help="the settings file")
+    add_source_options(parser)
+    parser.add_argument("--strong-share", type=share, nargs="+", default=list(SHARES), help="0 to 1; the record serves any other too")
+    parser.add_argument("--spend", type=money, help="what 1,000 requests may cost; needs --cost")
+    parser.add_argument("--cost", type=money, nargs=2, metavar=("STRONG", "WEAK"), help="what 1,000 requests cost on each tier")
     parser.add_argument("--out", type=Path, help="where records go; the settings' records_dir unless named")
-    parser.add_argument("--draws", type=int, default=1000, help="resamples for the intervals")
+    parser.add_argument("--draws", type=whole_number(1), default=1000, help="resamples for the intervals")
     parser.add_argument("--json", action="store_true", help="JSON Lines on standard output, one object per record")
     return parser.parse_args(arguments)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError("a number from 0 to 1 is needed")
-    return share
 
 
 if __name__ == "__main__":

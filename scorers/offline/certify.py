@@ -21,46 +21,45 @@ from rich.table import Table
 
 from pointsman.calibration.certificate import Certificate, CertifiedSlice
 from pointsman.calibration.certifying import Label
-from pointsman.calibration.files import write_record
 from pointsman.calibration.making import VALID_DAYS, Promise, certificate, expiry
 from pointsman.calibration.records import Records
-from pointsman.client import RouteError
-from pointsman.runtime.errors import InvalidRequest, PointsmanError
+from pointsman.runtime.errors import InvalidRequest
 from pointsman.runtime.model_string import percent
 from pointsman.runtime.settings import Settings, with_local_llms
-from pointsman.runtime.settings_file import SettingsError, load_settings
+from pointsman.runtime.settings_file import load_settings
 from scorers.errors import InvalidData
-from scorers.offline.calibrate import scorer_of
+from scorers.offline.arguments import days, inside
+from scorers.offline.calibrate import scorer_of, written
+from scorers.offline.command import exit_code
 from scorers.offline.outcomes import Sample, load_sample
-from scorers.offline.progress import counted
-from scorers.offline.scoring import Scored, scored_by_service, scored_here
+from scorers.offline.scored import Scored
+from scorers.offline.sources import add_source_options, scored_by_options
 
 _NO_TERMINAL_WIDTH: Final = 140
 _ROUTELLM_JUDGE: Final = "right or wrong, by RouteLLM's benchmark files"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, 1 where scoring failed or something couldn't be certified, 2 for wrong arguments, data or settings."""
+    """The exit code, as `exit_code` has it, and 1 where something couldn't be certified; the rest is written all the same."""
     options = _parse(arguments)
     errors = Console(stderr=True)
-    try:
-        settings = with_local_llms(load_settings(options.settings))
-        sample = load_sample(options.data, options.slices, tuple(options.scale), keep_duplicates=options.keep_duplicates)
-        promises = _promises(options, settings)
-        records = Records.load([settings.records_dir])  # not those that ship: they are of exam questions, and this may be other traffic
-        scored = _scored(sample.prompts, options, settings, errors)
-        made, refused = _certificates(sample, scored, promises, records)
-        files = [write_record(options.out or settings.records_dir, each) for each in made]
-    except (SettingsError, PointsmanError, RouteError) as error:
-        errors.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
-        return 1 if isinstance(error, RouteError) else 2
-    except OSError as error:
-        errors.print(f"{error.filename}: can't be written: {error.strerror}", style="red", markup=False, soft_wrap=True, highlight=False)
-        return 2
+    refused: list[str] = []
+    code = exit_code(lambda: refused.extend(_run(options, errors)), errors)
     for each in refused:
         errors.print(each, style="red", markup=False, soft_wrap=True, highlight=False)
-    _show(made, files, as_json=options.json)
-    return 1 if refused else 0
+    return code or (1 if refused else 0)
+
+
+def _run(options: argparse.Namespace, errors: Console) -> list[str]:
+    """What couldn't be certified, and why."""
+    settings = with_local_llms(load_settings(options.settings))
+    sample = load_sample(options.data, options.slices, tuple(options.scale), keep_duplicates=options.keep_duplicates)
+    promises = _promises(options, settings)
+    records = Records.load([settings.records_dir])  # not those that ship: they are of exam questions, and this may be other traffic
+    scored = scored_by_options(sample.prompts, "scoring", options, settings, errors)
+    made, refused = _certificates(sample, scored, promises, records)
+    _show(made, written(options.out or settings.records_dir, made), as_json=options.json)
+    return refused
 
 
 def _promises(options: argparse.Namespace, settings: Settings) -> list[Promise]:
@@ -95,13 +94,6 @@ def _certificates(
     return made, refused
 
 
-def _scored(prompts: Sequence[str], options: argparse.Namespace, settings: Settings, errors: Console) -> list[Scored]:
-    with counted("scoring", len(prompts) * len(options.strategies), errors) as told:
-        if options.url:
-            return scored_by_service(options.strategies, prompts, options.url, options.concurrency, told)
-        return scored_here(options.strategies, prompts, settings, told)
-
-
 def _show(made: Sequence[Certificate], files: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
         for each, file in zip(made, files, strict=True):
@@ -130,9 +122,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, required=True, help="CSV, JSON Lines or Parquet (prompt, weak, strong); or RouteLLM's benchmarks"
     )
-    parser.add_argument("--strategies", type=lambda text: text.split(","), required=True, help="names, joined by commas")
-    parser.add_argument("--max-quality-loss", type=_inside, nargs="+", required=True, help="against always-strong, of outcomes from 0 to 1")
-    parser.add_argument("--delta", type=_inside, default=0.05, help="1 minus the confidence")
+    add_source_options(parser)
+    parser.add_argument("--max-quality-loss", type=inside, nargs="+", required=True, help="against always-strong, of outcomes from 0 to 1")
+    parser.add_argument("--delta", type=inside, default=0.05, help="1 minus the confidence")
     parser.add_argument("--judge", help="who said what an answer is worth; stands in the certificate")
     parser.add_argument("--pair", default="default", help="the pair that the outcomes are of")
     parser.add_argument("--models", nargs=2, metavar=("STRONG", "WEAK"), help="whose answers were judged; the pair's unless named")
@@ -141,26 +133,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--scale", type=float, nargs=2, default=(0.0, 1.0), metavar=("LOW", "HIGH"), help="the outcomes' range, such as 1 10"
     )
     parser.add_argument("--keep-duplicates", action="store_true", help="a prompt may stand in several rows")
-    parser.add_argument("--days", type=float, default=VALID_DAYS, help="how long the certificate is valid")
-    parser.add_argument("--url", help="a running service's gRPC address; without it the strategies are built here")
-    parser.add_argument("--concurrency", type=int, default=8, help="prompts asked at once of a service")
-    parser.add_argument("--settings", type=Path, help="the settings file")
+    parser.add_argument("--days", type=days, default=VALID_DAYS, help="how long the certificate is valid")
     parser.add_argument("--out", type=Path, help="where certificates go; the settings' records_dir unless named")
     parser.add_argument("--json", action="store_true", help="JSON Lines on standard output, one object per certificate")
     options = parser.parse_args(arguments)
     if not options.scale[0] < options.scale[1]:
         parser.error("--scale: LOW must be below HIGH")
     return options
-
-
-def _inside(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError("a number above 0 and below 1 is needed")
-    return value
 
 
 if __name__ == "__main__":

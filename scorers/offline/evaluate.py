@@ -9,127 +9,101 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from pointsman.client import RouteError
-from pointsman.runtime.errors import PointsmanError
-from pointsman.runtime.settings_file import SettingsError, load_settings
+from pointsman.runtime.settings import Settings
+from pointsman.runtime.settings_file import load_settings
 from scorers.errors import InvalidData
-from scorers.offline.baselines import Baselines, baselines
-from scorers.offline.labelled import Labelled, load_labelled
+from scorers.offline.arguments import money, names, share, whole_number
+from scorers.offline.baselines import baselines
+from scorers.offline.command import exit_code, warn
+from scorers.offline.evaluation import Evaluation, table
+from scorers.offline.labelled import Labelled, load_labelled, repeats
 from scorers.offline.metrics import Arithmetic, ExactOrder, with_intervals
-from scorers.offline.plots import Plotted, write_plots
+from scorers.offline.money import Cost, cost_by_prices, cost_of
+from scorers.offline.picture import Drawing, Plotted
+from scorers.offline.plots import write_plots
 from scorers.offline.progress import counted
-from scorers.offline.scoring import Scores, score_by_service, score_here
+from scorers.offline.scored import Scores
+from scorers.offline.sources import add_source_options, scored_by_options
 from scorers.offline.upstream_metrics import UpstreamOrder
+from scorers.offline.whole_files import written_whole
 
 _DRAWS: Final = 1000
-_SHOWN: Final = ("apgr", "cpt20", "cpt50", "cpt80", "auc")
+_MARKS: Final = (0.2, 0.5, 0.8)
+_MOST_MARKS: Final = 9
 _ARITHMETICS: Final[Mapping[str, Arithmetic]] = {"exact": ExactOrder, "upstream": UpstreamOrder}
 _NO_TERMINAL_WIDTH: Final = 180
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """Of one benchmark; `figures` by strategy, with their intervals."""
-
-    plotted: Plotted
-    figures: Mapping[str, Mapping[str, float]]
-    baselines: Baselines
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, 1 where scoring failed, 2 for wrong arguments, data or settings."""
+    """The exit code, as `exit_code` has it. Files are written once every benchmark has been evaluated."""
     options = _parse(arguments)
     errors = Console(stderr=True)
-    try:
-        benchmarks = _chosen(load_labelled(options.data, validation_only=options.split == "validation"), options.benchmarks)
-        results = [_evaluate(name, rows, options, errors) for name, rows in benchmarks.items()]
-        if options.plots:
-            write_plots(options.plots, [each.plotted for each in results], _ARITHMETICS[options.metrics])
-    except (SettingsError, PointsmanError, RouteError) as error:
-        errors.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
-        return 1 if isinstance(error, RouteError) else 2
-    if options.json:
-        sys.stdout.writelines(json.dumps(each, allow_nan=False) + "\n" for result in results for each in _objects(result, options.metrics))
-    else:
-        Console(width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH).print(_table(results, options.metrics))
-    return 0
+    return exit_code(lambda: _run(options, errors), errors)
 
 
-def _chosen(found: Mapping[str, list[Labelled]], names: Sequence[str] | None) -> Mapping[str, list[Labelled]]:
-    if unknown := [name for name in names or () if name not in found]:
-        raise InvalidData(f"No benchmark is named {unknown[0]!r} here; there are: {', '.join(found)}.")
-    return {name: found[name] for name in names or found}
-
-
-def _evaluate(benchmark: str, rows: Sequence[Labelled], options: argparse.Namespace, errors: Console) -> _Result:
-    scores = _scores(benchmark, [row.prompt for row in rows], options, errors)
+def _run(options: argparse.Namespace, errors: Console) -> None:
+    settings = load_settings(options.settings)
+    cost = _cost(options, settings)
+    benchmarks = _chosen(load_labelled(options.data, validation_only=options.split == "validation"), options.benchmarks)
+    for name, rows in benchmarks.items():
+        if said := repeats((row.prompt for row in rows), ((row.weak, row.strong) for row in rows)):
+            warn(errors, f"{name}: {said}")
+    found = [_evaluate(name, rows, options, settings, errors) for name, rows in benchmarks.items()]
+    if options.plots:
+        write_plots(
+            options.plots,
+            [each.plotted for each in found],
+            Drawing(_ARITHMETICS[options.metrics], tuple(dict.fromkeys(options.mark)), cost),
+        )
     if options.scores:
-        _write_scores(options.scores, scores)
+        _write_scores(options.scores, {each.plotted.benchmark: each.plotted.scores for each in found})
+    if options.json:
+        sys.stdout.writelines(json.dumps(each, allow_nan=False) + "\n" for one in found for each in one.as_objects(options.metrics))
+    else:
+        Console(width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH).print(table(found, options.metrics))
+
+
+def _chosen(found: Mapping[str, list[Labelled]], chosen: Sequence[str] | None) -> Mapping[str, list[Labelled]]:
+    if unknown := [name for name in chosen or () if name not in found]:
+        raise InvalidData(f"No benchmark is named {unknown[0]!r} here; there are: {', '.join(found)}.")
+    return {name: found[name] for name in chosen or found}
+
+
+def _cost(options: argparse.Namespace, settings: Settings) -> Cost | None:
+    if options.cost:
+        return cost_of(*options.cost)
+    return cost_by_prices(settings, options.pair, *options.tokens) if options.tokens else None
+
+
+def _evaluate(benchmark: str, rows: Sequence[Labelled], options: argparse.Namespace, settings: Settings, errors: Console) -> Evaluation:
+    scored = scored_by_options([row.prompt for row in rows], f"scoring {benchmark}", options, settings, errors)
+    scores = {each.strategy: each.win_rates for each in scored}
     weak, strong = np.array([row.weak for row in rows], np.float64), np.array([row.strong for row in rows], np.float64)
     arithmetic = _ARITHMETICS[options.metrics]
-    return _Result(
-        Plotted(benchmark, scores, weak, strong),
-        {name: with_intervals(rates, weak, strong, draws=options.draws, seed=0, arithmetic=arithmetic) for name, rates in scores.items()},
-        baselines(weak, strong, arithmetic),
-    )
+    figures: dict[str, Mapping[str, float]] = {}
+    for name, rates in scores.items():
+        with counted(f"resampling {benchmark}, {name}", options.draws, errors) as told:
+            figures[name] = with_intervals(rates, weak, strong, draws=options.draws, seed=0, arithmetic=arithmetic, progress=told)
+    return Evaluation(Plotted(benchmark, scores, weak, strong), figures, baselines(weak, strong, arithmetic))
 
 
-def _scores(benchmark: str, prompts: Sequence[str], options: argparse.Namespace, errors: Console) -> Scores:
-    with counted(f"scoring {benchmark}", len(prompts) * len(options.strategies), errors) as told:
-        if options.url:
-            return score_by_service(options.strategies, prompts, options.url, options.concurrency, told)
-        return score_here(options.strategies, prompts, load_settings(options.settings), told)
-
-
-def _write_scores(file: Path, scores: Scores) -> None:
-    """JSON Lines; a later benchmark's rows are added to an earlier one's."""
-    with file.open("a", encoding="utf-8") as lines:
-        for name, rates in scores.items():
-            lines.writelines(json.dumps({"index": i, "strategy": name, "strong_win_rate": rate}) + "\n" for i, rate in enumerate(rates))
-
-
-def _objects(result: _Result, metrics: str) -> list[Any]:
-    """For JSON, one for each strategy."""
-    base, n = result.baselines, len(result.plotted.weak)
-    head = {"benchmark": result.plotted.benchmark, "n": n, "strong": base.always_strong, "weak": base.always_weak, "metrics": metrics}
-    return [_without_nan({"strategy": name, **head, **figures, "baselines": base.as_fields()}) for name, figures in result.figures.items()]
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN and no infinity: a figure that there isn't is null."""
-    if isinstance(value, Mapping):
-        return {name: _without_nan(each) for name, each in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _table(results: Sequence[_Result], metrics: str) -> Table:
-    title = "95 % bootstrap intervals in brackets" + ("; RouteLLM's arithmetic" if metrics == "upstream" else "")
-    table = Table("benchmark", "strategy", "n", "quality", *_SHOWN, title=title)
-    for each in results:
-        head, n = escape(each.plotted.benchmark), str(len(each.plotted.weak))
-        for name, found in each.figures.items():
-            cells = [f"{found[figure]:.3f} [{found[figure + '_low']:.3f}, {found[figure + '_high']:.3f}]" for figure in _SHOWN]
-            table.add_row(head, escape(name), n, "", *cells)
-        for name in ("oracle", "random_order"):
-            found = asdict(getattr(each.baselines, name))
-            table.add_row(head, name, n, "", *(f"{found[figure]:.3f}" for figure in _SHOWN), style="dim")
-        for name in ("always_weak", "always_strong", "best_single"):
-            table.add_row(head, name, n, f"{getattr(each.baselines, name):.4f}", style="dim")
-        table.add_section()
-    return table
+def _write_scores(file: Path, scores: Mapping[str, Scores]) -> None:
+    """JSON Lines: of each benchmark every strategy's win rates, `index` a row's place in it from 0. Raises `OSError`."""
+    with written_whole(file) as lines:
+        for benchmark, by_strategy in scores.items():
+            for name, rates in by_strategy.items():
+                for index, rate in enumerate(rates):
+                    row = {"benchmark": benchmark, "index": index, "strategy": name, "strong_win_rate": rate}
+                    lines.write(f"{json.dumps(row)}\n".encode())
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -137,25 +111,40 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, required=True, help="CSV, JSON Lines or Parquet (prompt, weak, strong); or RouteLLM's benchmarks"
     )
-    parser.add_argument("--benchmarks", type=lambda text: text.split(","), help="of a folder: mmlu, gsm8k, mt_bench; all unless named")
+    parser.add_argument("--benchmarks", type=names, help="of a folder: mmlu, gsm8k, mt_bench; all unless named")
     parser.add_argument("--split", choices=("all", "validation"), default="all", help="validation: the rows that no strategy trains on")
-    parser.add_argument("--strategies", type=lambda text: text.split(","), required=True, help="names, joined by commas")
-    parser.add_argument("--url", help="a running service's gRPC address; without it the strategies are built here")
-    parser.add_argument("--concurrency", type=int, default=8, help="prompts asked at once of a service")
-    parser.add_argument("--settings", type=Path, help="the settings file, for strategies that are built here")
-    parser.add_argument("--draws", type=int, default=_DRAWS, help="resamples for the intervals")
+    add_source_options(parser)
+    parser.add_argument("--draws", type=whole_number(0), default=_DRAWS, help="resamples for the intervals")
     parser.add_argument("--metrics", choices=tuple(_ARITHMETICS), default="exact", help="upstream: by RouteLLM's own arithmetic")
     parser.add_argument("--plots", type=Path, help="write each benchmark's curves to this folder, as PNG and SVG")
+    parser.add_argument(
+        "--mark", type=share, nargs="*", default=_MARKS, metavar="SHARE", help="strong shares whose thresholds the plots have (0.2 0.5 0.8)"
+    )
+    costs = parser.add_mutually_exclusive_group()
+    costs.add_argument("--cost", type=money, nargs=2, metavar=("STRONG", "WEAK"), help="what 1,000 requests cost on each tier: plots by it")
+    costs.add_argument(
+        "--tokens", type=whole_number(0), nargs=2, metavar=("PROMPT", "ANSWER"), help="or a request's mean tokens, by the settings' prices"
+    )
+    parser.add_argument("--pair", default="default", help="whose prices --tokens goes by")
     parser.add_argument("--scores", type=Path, help="also write every win rate to this file, as JSON Lines")
     parser.add_argument("--json", action="store_true", help="JSON Lines on standard output, one object per strategy and benchmark")
     options = parser.parse_args(arguments)
+    _check(parser, options)
+    return options
+
+
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Before hours of scoring, what would fail after them."""
     if options.scores and options.scores.exists():
         parser.error(f"--scores: {options.scores} exists already")
+    if options.scores and not options.scores.absolute().parent.is_dir():
+        parser.error(f"--scores: {options.scores.parent} isn't a folder")
+    if len(options.mark) > _MOST_MARKS:
+        parser.error(f"--mark: at most {_MOST_MARKS} strong shares fit below a plot")
     if options.plots and options.plots.exists() and not options.plots.is_dir():
         parser.error(f"--plots: {options.plots} isn't a folder")
     if options.plots and not find_spec("matplotlib"):
         parser.error("--plots: matplotlib isn't installed (pip install --group offline, in the checkout)")
-    return options
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
-"""Labelled prompts: what each of two models made of them. CSV, JSON Lines or Parquet (`prompt, weak, strong`), or RouteLLM's files."""
+"""Labelled prompts: what each of two models made of them. A file of rows (`prompt, weak, strong`), or RouteLLM's files."""
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from scorers.errors import InvalidData
 from scorers.offline.benchmarks import VALIDATION_SALT, VALIDATION_SHARE, benchmarks_folder, load_outcomes, split
 from scorers.offline.mt_bench import load_mt_bench
+from scorers.offline.rows import is_text, rows_of
 
-_NEEDED = ("prompt", "weak", "strong")
-_TRUE = {"true": 1.0, "false": 0.0}
+_NEEDED: Final = ("prompt", "weak", "strong")
+_WORDS: Final = {"true": 1.0, "false": 0.0}
+_LARGEST: Final = 1e100
+"""Of an outcome: beyond it sums over many rows would pass what a double holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +34,35 @@ def load_labelled(path: Path, *, validation_only: bool = False) -> Mapping[str, 
 
     Raises `InvalidData` naming file, row (the first is 1) and field.
     """
-    if path.is_dir():
+    if is_folder(path):
         return _of_folder(path, validation_only=validation_only)
     if validation_only:
         raise InvalidData(f"{path}: only a folder of RouteLLM's benchmarks has a validation split.")
-    rows = [_labelled(where, row) for where, row in rows_of(path, _NEEDED)]
-    return {path.stem: rows}
+    return {path.stem: [_labelled(where, row) for where, row in rows_of(path, _NEEDED)]}
 
 
-def rows_of(path: Path, needed: Sequence[str]) -> list[tuple[str, Mapping[str, Any]]]:
-    """A file's rows, each with where it stands; columns beside those `needed` are left alone. Raises `InvalidData`, also for no row."""
-    readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows, ".parquet": _parquet_rows}
-    if path.suffix.lower() not in readers:
-        raise InvalidData(f"{path}: a .csv, .jsonl or .parquet file, or a folder of RouteLLM's benchmarks, is needed.")
+def is_folder(path: Path) -> bool:
+    """Raises `InvalidData` where that can't be known."""
     try:
-        with closing(readers[path.suffix.lower()](path, needed)) as raw:
-            rows = [(f"{path}: row {number}", row) for number, row in enumerate(raw, 1)]
+        return path.is_dir()
     except OSError as error:
         raise InvalidData(f"{path}: can't be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise InvalidData(f"{path}: not UTF-8 at byte {error.start}.") from None
-    if not rows:
-        raise InvalidData(f"{path}: has no rows.")
-    return rows
+
+
+def repeats(prompts: Iterable[str], outcomes: Iterable[object] | None = None) -> str:
+    """A sentence about prompts that come more than once, and those of them whose outcomes differ; empty where none does."""
+    first: dict[str, object] = {}
+    rows = 0
+    differing = set()
+    for prompt, outcome in zip(prompts, outcomes, strict=True) if outcomes is not None else ((prompt, None) for prompt in prompts):
+        if prompt in first:
+            rows += 1
+            if first[prompt] != outcome:
+                differing.add(prompt)
+        else:
+            first[prompt] = outcome
+    also = f", {len(differing):,} of the prompts with other outcomes" if differing else ""
+    return f"{rows:,} {'row repeats' if rows == 1 else 'rows repeat'} an earlier row's prompt{also}; every row counts." if rows else ""
 
 
 def _of_folder(path: Path, *, validation_only: bool) -> Mapping[str, list[Labelled]]:
@@ -71,62 +77,8 @@ def _of_folder(path: Path, *, validation_only: bool) -> Mapping[str, list[Labell
     return found
 
 
-def _parquet_rows(path: Path, needed: Sequence[str]) -> Generator[Mapping[str, Any], None, None]:
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        with ParquetFile(path) as table:
-            _check_columns(path, table.schema_arrow.names, needed)
-            for batch in table.iter_batches(columns=list(needed)):
-                yield from batch.to_pylist()
-    except ArrowException as error:
-        raise InvalidData(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
-
-
-def _csv_rows(path: Path, needed: Sequence[str]) -> Generator[Mapping[str, Any], None, None]:
-    """Strictly: a quote that nothing closes would otherwise take the rest of the file for one field, without a word."""
-    where = "header"
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines, strict=True)
-        try:
-            _check_columns(path, reader.fieldnames or (), needed)
-            where = "row 1"
-            for number, row in enumerate(reader, 1):
-                if None in row:
-                    raise InvalidData(f"{path}: row {number}: more fields than columns; a field with a comma in it needs quotes.")
-                yield row
-                where = f"row {number + 1}"
-        except csv.Error as error:
-            said = "a quote is never closed" if str(error) == "unexpected end of data" else str(error)
-            raise InvalidData(f"{path}: {where}: {said}.") from None
-
-
-def _json_rows(path: Path, needed: Sequence[str]) -> Generator[Mapping[str, Any], None, None]:
-    with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise InvalidData(f"{path}: line {number}: not JSON: {error}.") from None
-            if not isinstance(row, dict):
-                raise InvalidData(f"{path}: line {number}: not an object.")
-            yield row
-
-
-def _check_columns(path: Path, columns: Iterable[str], needed: Sequence[str]) -> None:
-    names = list(columns)
-    if missing := [name for name in needed if name not in names]:
-        there = ", ".join(name if name.isprintable() else repr(name) for name in names)
-        raise InvalidData(f"{path}: no column {', '.join(missing)}; there are: {there or 'none'}.")
-    if twice := [name for name in needed if names.count(name) > 1]:
-        raise InvalidData(f"{path}: more than one column {twice[0]}.")
-
-
 def _labelled(where: str, row: Mapping[str, Any]) -> Labelled:
-    return Labelled(prompt_of(where, row), _number(where, "weak", row.get("weak")), _number(where, "strong", row.get("strong")))
+    return Labelled(prompt_of(where, row), number_of(where, "weak", row.get("weak")), number_of(where, "strong", row.get("strong")))
 
 
 def prompt_of(where: str, row: Mapping[str, Any]) -> str:
@@ -136,15 +88,21 @@ def prompt_of(where: str, row: Mapping[str, Any]) -> str:
         raise InvalidData(f"{where}: prompt is empty or not text.")
     if "\0" in prompt:
         raise InvalidData(f"{where}: prompt has a NUL byte.")
+    if not is_text(prompt):
+        raise InvalidData(f"{where}: prompt isn't UTF-8.")
     return prompt
 
 
-def _number(where: str, name: str, value: Any) -> float:
+def number_of(where: str, name: str, value: Any) -> float:
+    """An outcome. Raises `InvalidData` for anything but a finite number, true or false."""
+    if value is None or value == "":
+        raise InvalidData(f"{where}: {name} is missing.")
     text = str(value).strip().lower()
     try:
-        number = _TRUE[text] if text in _TRUE else float(text)
+        # Python's own float takes 1_000, which is a slip anywhere else.
+        number = _WORDS[text] if text in _WORDS else float(text.replace("_", "?"))
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
+    if not abs(number) <= _LARGEST:
         raise InvalidData(f"{where}: {name} is {text[:40]!r}; a number, true or false is needed.")
     return number

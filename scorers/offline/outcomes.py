@@ -9,7 +9,8 @@ from typing import Final
 
 from pointsman.calibration.making import Data, prompts_sha256
 from scorers.errors import InvalidData
-from scorers.offline.labelled import load_labelled, rows_of
+from scorers.offline.labelled import load_labelled
+from scorers.offline.rows import rows_of
 
 _ROUTELLM: Final = ("mmlu", "gsm8k")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scorers.offline.labelled import load_labelled, prompt_of, rows_of
+from scorers.errors import InvalidData
+from scorers.offline.labelled import is_folder, load_labelled, prompt_of
+from scorers.offline.rows import rows_of
 
 
 def load_prompts(path: Path, *, validation_only: bool = False) -> tuple[str, list[str]]:
@@ -12,7 +14,9 @@ def load_prompts(path: Path, *, validation_only: bool = False) -> tuple[str, lis
 
     Raises `InvalidData` naming file, row (the first is 1) and what is wrong.
     """
-    if path.is_file():
+    if not is_folder(path):
+        if validation_only:
+            raise InvalidData(f"{path}: only a folder of RouteLLM's benchmarks has a validation split.")
         return path.name, [prompt_of(where, row) for where, row in rows_of(path, ["prompt"])]
     benchmarks = load_labelled(path, validation_only=validation_only)
     chosen = [name for name in benchmarks if name != "mt_bench"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 from pointsman.client import AsyncClient
@@ -12,34 +11,16 @@ from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.v1 import route_service_pb2, routing_pb2
 from scorers.errors import ModelFailed
+from scorers.offline.scored import Progress, Scored
 from scorers.registry import build_router
 from scorers.router import ScoredPrompt, WinRate
 
-Scores = Mapping[str, list[float]]
-"""A list as long as the prompts for each strategy."""
-Progress = Callable[[int], None]
-"""Told how many prompts have been scored, over all strategies."""
 _BATCH: Final = 64
 _TRIES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One strategy's win rates (as many as prompts) and whose they are."""
-
-    strategy: str
-    checkpoint: str
-    embedder: str
-    win_rates: list[float]
-
-
-def score_here(strategies: Sequence[str], prompts: Sequence[str], settings: Settings, progress: Progress) -> Scores:
-    """Builds one router after the other. Raises `UnknownStrategy`, `StrategyNotBuilt`, `ModelFailed`."""
-    return {each.strategy: each.win_rates for each in scored_here(strategies, prompts, settings, progress)}
-
-
 def scored_here(strategies: Sequence[str], prompts: Sequence[str], settings: Settings, progress: Progress) -> list[Scored]:
-    """The same, with checkpoints and embedders."""
+    """Builds one router after the other. Raises `UnknownStrategy`, `StrategyNotBuilt`, `ModelFailed`."""
     scored: list[Scored] = []
     done = 0
     for name in strategies:
@@ -55,21 +36,13 @@ def scored_here(strategies: Sequence[str], prompts: Sequence[str], settings: Set
     return scored
 
 
-def score_by_service(
-    strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, *, tries: int = _TRIES
-) -> Scores:
-    """Asks the service at `address`, `concurrency` prompts at a time, each at most `tries` times.
-
-    Raises `RouteError`, and `Unavailable` where one stays unscored.
-    """
-    scored = scored_by_service(strategies, prompts, address, concurrency, progress, tries=tries)
-    return {each.strategy: each.win_rates for each in scored}
-
-
 def scored_by_service(
     strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, *, tries: int = _TRIES
 ) -> list[Scored]:
-    """The same, with checkpoints and embedders. Raises `Unavailable` also where a checkpoint was replaced on the way."""
+    """Asks the service at `address`, `concurrency` prompts at a time, each at most `tries` times.
+
+    Raises `RouteError`, and `Unavailable` where one stays unscored or a checkpoint was replaced on the way.
+    """
     return asyncio.run(_scored_by_service(strategies, prompts, address, concurrency, progress, tries))
 
 

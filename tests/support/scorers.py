@@ -24,6 +24,8 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
     fail_with: grpc.StatusCode | None = None
     batches: list[list[str]] = field(default_factory=list)
     address: str = ""
+    checkpoint: str = "scripted@sha256:0"
+    version: str = "test"
 
     async def Score(self, request: scorer_service_pb2.ScoreRequest, context: Any) -> scorer_service_pb2.ScoreResponse:
         rate = self.rates[await self._application(context)]
@@ -32,11 +34,11 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
         if self.fail_with:
             await context.abort(self.fail_with, "as scripted")
         results = [scorer_service_pb2.ScoreResult(strong_win_rate=rate(prompt)) for prompt in request.prompts]
-        return scorer_service_pb2.ScoreResponse(results=results, checkpoint="scripted@sha256:0")
+        return scorer_service_pb2.ScoreResponse(results=results, checkpoint=self.checkpoint)
 
     async def Describe(self, request: scorer_service_pb2.DescribeRequest, context: Any) -> scorer_service_pb2.DescribeResponse:
         name = await self._application(context)
-        return scorer_service_pb2.DescribeResponse(strategy=name, checkpoint="scripted@sha256:0", version="test")
+        return scorer_service_pb2.DescribeResponse(strategy=name, checkpoint=self.checkpoint, version=self.version)
 
     async def _application(self, context: Any) -> str:
         name = str(dict(context.invocation_metadata()).get("application"))

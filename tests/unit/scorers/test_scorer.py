@@ -16,6 +16,7 @@ from pointsman.runtime.errors import DeadlineExceeded, InvalidRequest, Overloade
 from pointsman.runtime.settings import StrategySettings
 from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from scorers.errors import InvalidOptions, ModelFailed
+from scorers.identity import version_of
 from scorers.router import NoWinRate, Router, ScoredPrompt, WinRate
 from scorers.scorer import Scorer
 
@@ -191,7 +192,9 @@ async def test_a_changed_limit_keeps_the_router() -> None:
 async def test_describe_names_strategy_checkpoint_and_version() -> None:
     """What the controller and the readiness probe ask."""
     async with scripted() as scorer:
-        assert scorer.describe() == pb.DescribeResponse(strategy="scripted", checkpoint="one", version=pointsman.__version__)
+        version = version_of("scripted", StrategySettings())
+        assert scorer.describe() == pb.DescribeResponse(strategy="scripted", checkpoint="one", version=version)
+        assert version.startswith(f"{pointsman.__version__}+")
 
 
 def test_a_router_that_cannot_be_built_is_no_scorer() -> None:

@@ -91,7 +91,7 @@ def test_missing_or_foreign_files_are_an_error_that_names_them(tmp_path: Path, d
         load_outcomes(tmp_path)
     write_files(tmp_path, per_domain=1)
     (tmp_path / "mmlu" / "responses" / "mmlu_domain3.csv").write_text("prompt,other\nx,True\n")
-    with pytest.raises(InvalidData, match=r"mmlu_domain3\.csv: not in RouteLLM's layout"):
+    with pytest.raises(InvalidData, match=r"mmlu_domain3\.csv: no column gpt-4"):
         load_outcomes(tmp_path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE
@@ -196,3 +197,31 @@ async def test_up_refuses_settings_that_cannot_work(tmp_path: Path) -> None:
         assert (done.code, done.out) == (2, "")
         assert said in done.err
         assert "Traceback" not in done.err
+
+
+async def test_ctrl_c_ends_an_evaluation_with_its_own_words(tmp_path: Path) -> None:
+    """The signal goes to the command and to the process that evaluates, which has time to clear up."""
+    (tmp_path / "some.csv").write_text("prompt,weak,strong\nx,0,1\ny,1,1\n")
+    arguments = [
+        "--data",
+        str(tmp_path / "some.csv"),
+        "--strategies",
+        "random",
+        "--draws",
+        "100000000",
+        "--scores",
+        str(tmp_path / "scores"),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pointsman.cli", "evaluate", *arguments, stdout=PIPE, stderr=PIPE, start_new_session=True
+    )
+    assert process.stderr
+    async with asyncio.timeout(120):
+        while b"scoring some" not in await process.stderr.readline():
+            assert process.returncode is None
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert b"Interrupted." in err
+    assert b"Traceback" not in err
+    assert os.listdir(tmp_path) == ["some.csv"]

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from scorers.offline.evaluate import main
-from scorers.offline.plots import Plotted, write_plots
+from scorers.offline.marks import Mark, columns, marked
+from scorers.offline.picture import Drawing, Plotted
+from scorers.offline.plots import write_plots
 from tests.unit.scorers.routellm_files import write_files, write_mt_bench
 
 _HEADER = b"prompt,weak,strong\n"
@@ -125,6 +127,81 @@ def test_the_plots_are_a_png_and_an_svg_for_each_benchmark(tmp_path: Path, capsy
     found = [each for each in _objects(capsys.readouterr().out) if each["benchmark"] == "gsm8k"][-1]
     for words in ("gsm8k, n = 48", f"APGR {found['apgr']:.2f}", "oracle", "random order", "always weak", "always strong"):
         assert f"<!-- {words}" in svg
+
+
+def test_a_cost_gives_every_benchmark_a_picture_against_money(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In place of shares; by the settings' prices it names the currency. Thresholds of the marked shares stand below both."""
+    write_files(tmp_path / "data")
+    prices = "prices: {prompt_per_million: %s, completion_per_million: %s, currency: EUR}"
+    backend = "{base_url: 'http://127.0.0.1:1/v1', model: %s, %s}"
+    strong, weak = (backend % (name, prices % each) for name, each in (("big", (10, 30)), ("small", (1, 3))))
+    (tmp_path / "settings.yaml").write_text(
+        f"backends: {{strong: {strong}, weak: {weak}}}\nstrategies: {{random: {{options: {{seed: 1}}}}}}\n"
+    )
+    command = [
+        "--data",
+        str(tmp_path / "data"),
+        "--strategies",
+        "random",
+        "--draws",
+        "5",
+        "--json",
+        "--settings",
+        str(tmp_path / "settings.yaml"),
+    ]
+    command += ["--benchmarks", "gsm8k", "--plots", str(tmp_path / "plots"), "--mark", "0.25", "0.5"]
+    for how, said in ((["--cost", "10", "1"], "Cost of 1,000 requests"), (["--tokens", "100", "200"], "Cost of 1,000 requests (EUR)")):
+        assert main([*command, *how]) == 0
+        svg = (tmp_path / "plots/gsm8k-money.svg").read_text()
+        for words in (said, "25 % strong", "50 % strong", "threshold at", "APGR"):
+            assert f"<!-- {words}" in svg
+    assert sorted(file.suffix for file in (tmp_path / "plots").iterdir()) == [".png", ".png", ".svg", ".svg"]
+    assert "<!-- Calls sent to the strong model -->" in (tmp_path / "plots/gsm8k.svg").read_text()
+    assert "Calls sent" not in svg
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (["--cost", "1", "1"], "Strong must cost more than weak"),
+        (["--tokens", "95", "264"], "backends.strong.prices isn't set"),
+        (["--tokens", "95", "264", "--pair", "other"], "no pair is named 'other'"),
+    ],
+)
+def test_costs_that_are_none_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], how: list[str], said: str) -> None:
+    """Before anything is scored."""
+    (tmp_path / "some.csv").write_bytes(_HEADER + b"x,0,1\n")
+    assert main(["--data", str(tmp_path / "some.csv"), "--strategies", "random", *how, "--plots", str(tmp_path / "plots")]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "plots").exists()
+
+
+def test_a_mark_is_a_quantile_and_what_it_sends() -> None:
+    """With digits enough to tell shares apart in a narrow range; tied scores send more than was asked for."""
+    scores = np.linspace(0.2, 0.21, 101)
+    (mark,) = marked(scores, [0.3])
+    assert mark.threshold == pytest.approx(0.207)
+    assert mark.sent == 31 / 101
+    assert mark.text == "0.20700"
+    assert marked([0.5] * 10, [0.2])[0] == Mark(0.5, 1.0, "0.500")
+
+
+def test_the_values_of_marks_that_are_close_get_room() -> None:
+    """In the marks' order, within the axis, as near to their places as that leaves."""
+    assert columns([0.8, 0.2, 0.5]) == [0.8, 0.2, 0.5]
+    near = columns([0.98, 0.99, 1.0, 0.1])
+    assert near[2] == 1
+    assert near[3] == 0.1
+    assert min(np.diff(sorted(near))) > 0.1
+
+
+def test_a_long_curve_is_drawn_by_part_of_its_points(tmp_path: Path) -> None:
+    """So that the picture of two million prompts is no larger than another."""
+    draw = np.random.default_rng(0)
+    weak, strong = draw.integers(0, 2, (2, 100_000)).astype(float)
+    write_plots(tmp_path, [Plotted("many", {"mf": draw.random(100_000).tolist()}, weak, strong)], Drawing(marks=(0.5,)))
+    assert (tmp_path / "many.svg").stat().st_size < 300_000
 
 
 def test_no_plot_is_half_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
