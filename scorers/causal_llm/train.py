@@ -32,7 +32,7 @@ from scorers.router import ModelPair
 SYSTEM: Final = "Say from 1 to 5 how well a small language model would answer."
 LAYERS: Final = 15
 MAX_TOKENS: Final = 160
-MOST: Final = 5632
+MOST: Final = 20_000
 RANK: Final = 8
 PENALTY: Final = 16.0
 

@@ -11,24 +11,30 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
+from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.table import Table
 
 from pointsman.calibration.files import Record, write_record
 from pointsman.calibration.making import SHARES, Data, Scorer, calibration_record, prompts_sha256, share_of_budget
-from pointsman.calibration.record import CalibrationRecord
+from pointsman.calibration.record import CalibratedShare, CalibrationRecord
 from pointsman.runtime.model_string import percent
 from pointsman.runtime.settings_file import load_settings
+from pointsman.v1 import calibration_pb2
 from scorers.errors import InvalidData
 from scorers.offline.arguments import money, share, whole_number
 from scorers.offline.command import exit_code, warn
 from scorers.offline.labelled import repeats
 from scorers.offline.prompts import load_prompts
+from scorers.offline.recent import calibrate_recent
 from scorers.offline.scored import Scored
 from scorers.offline.sources import add_source_options, scored_by_options
+
+_NO_TERMINAL_WIDTH: Final = 140
 
 
 def scorer_of(scored: Scored) -> Scorer:
@@ -40,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code, as `exit_code` has it. Records are written once all are made."""
     options = _parse(arguments)
     errors = Console(stderr=True)
-    return exit_code(lambda: _run(options, errors), errors)
+    return exit_code(lambda: _recent(options) if options.recent else _run(options, errors), errors)
 
 
 def _run(options: argparse.Namespace, errors: Console) -> None:
@@ -54,6 +60,16 @@ def _run(options: argparse.Namespace, errors: Console) -> None:
     records = [calibration_record(scorer_of(each), each.win_rates, sample, shares, draws=options.draws) for each in scored]
     files = written(options.out or settings.records_dir, records)
     _show(records, files, as_json=options.json)
+
+
+def _recent(options: argparse.Namespace) -> None:
+    """The controller writes the records, one after the other."""
+    shares = sorted(set(options.strong_share))
+    found = [calibrate_recent(options.url, name, shares, options.spend) for name in options.strategies]
+    if options.json:
+        sys.stdout.writelines(json.dumps(MessageToDict(each, preserving_proto_field_name=True)) + "\n" for each in found)
+        return
+    Console(width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH).print(_table((each.strategy, each.thresholds) for each in found))
 
 
 def written(folder: Path, records: Sequence[Record]) -> list[Path]:
@@ -77,20 +93,26 @@ def _show(records: Sequence[CalibrationRecord], files: Sequence[Path], *, as_jso
         for record, file in zip(records, files, strict=True):
             sys.stdout.write(json.dumps({"file": str(file), **record.model_dump(mode="json", exclude={"quantiles"})}) + "\n")
         return
-    table = Table("strategy", "strong share", "threshold", "95 % interval")
-    for record in records:
-        for each in record.thresholds:
-            interval = f"{each.threshold_low:.5f} to {each.threshold_high:.5f}"
-            table.add_row(record.strategy, f"{percent(each.strong_share)} %", f"{each.threshold:.5f}", interval)
     console = Console()
-    console.print(table)
+    console.print(_table((record.strategy, record.thresholds) for record in records))
     for file in files:
         console.print(f"written: {file}", soft_wrap=True, highlight=False)
 
 
+def _table(found: Iterable[tuple[str, Iterable[CalibratedShare | calibration_pb2.CalibratedThreshold]]]) -> Table:
+    table = Table("strategy", "strong share", "threshold", "95 % interval")
+    for strategy, thresholds in found:
+        for each in thresholds:
+            interval = f"{each.threshold_low:.5f} to {each.threshold_high:.5f}"
+            table.add_row(strategy, f"{percent(each.strong_share)} %", f"{each.threshold:.5f}", interval)
+    return table
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="pointsman calibrate", description="Turn strong shares, or a budget, into thresholds.")
-    parser.add_argument("--data", type=Path, required=True, help="prompts: CSV, JSON Lines or Parquet with a column prompt")
+    sample = parser.add_mutually_exclusive_group(required=True)
+    sample.add_argument("--data", type=Path, help="prompts: CSV, JSON Lines or Parquet with a column prompt")
+    sample.add_argument("--recent", action="store_true", help="the win rates of recent traffic; --url is then the controller's address")
     parser.add_argument("--split", choices=("all", "validation"), default="all", help="of RouteLLM's benchmarks: rows nothing trains on")
     add_source_options(parser)
     parser.add_argument("--strong-share", type=share, nargs="+", default=list(SHARES), help="0 to 1; the record serves any other too")
@@ -99,7 +121,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="where records go; the settings' records_dir unless named")
     parser.add_argument("--draws", type=whole_number(1), default=1000, help="resamples for the intervals")
     parser.add_argument("--json", action="store_true", help="JSON Lines on standard output, one object per record")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.recent and not options.url:
+        parser.error("--recent needs --url, the controller's gRPC address")
+    return options
 
 
 if __name__ == "__main__":

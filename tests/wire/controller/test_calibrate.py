@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ import pytest
 from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.runtime.settings import Prices
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, calibration_pb2, route_service_pb2
+from scorers.offline.calibrate import main as calibrate
 from tests.support.backend import ScriptedBackend
 from tests.support.controllers import RunningController, running_controller
 from tests.support.scorers import ScriptedScorers, scripted_scorers
@@ -115,6 +118,22 @@ async def test_recent_traffic_is_a_sample_too(
         answer = await stub.Calibrate(stream(start))
     assert answer.calibration.sample_size == 200
     assert answer.calibration.thresholds[0].threshold == pytest.approx(0.4975)
+
+
+async def test_the_command_asks_the_controller_for_recent_traffic(
+    strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the controller's own words where there is too little of it."""
+    async with admin(strong, weak, scorers, tmp_path) as (controller, _):
+        arguments = ["--recent", "--strategies", "mf", "--url", controller.address, "--strong-share", "0.5", "--json"]
+        assert await asyncio.to_thread(calibrate, arguments) == 1
+        assert "win rates of mf's checkpoint" in capsys.readouterr().err
+        for rate in RATES[::5]:
+            await route(controller, Spec(model="router-mf-0.5"), str(rate))
+        assert await asyncio.to_thread(calibrate, arguments) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])  # after the controller's log
+    assert (told["sample_size"], told["thresholds"][0]["strong_share"]) == ("200", 0.5)
+    assert _files(tmp_path) == [f"{told['name']}.json"]
 
 
 async def test_a_budget_is_a_share_by_what_requests_have_cost(
