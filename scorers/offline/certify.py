@@ -32,7 +32,8 @@ from scorers.offline.arguments import days, inside
 from scorers.offline.calibrate import scorer_of, written
 from scorers.offline.command import exit_code
 from scorers.offline.outcomes import Sample, load_sample
-from scorers.offline.scored import Scored
+from scorers.offline.progress import counted
+from scorers.offline.scored import Progress, Scored
 from scorers.offline.sources import add_source_options, scored_by_options
 
 _NO_TERMINAL_WIDTH: Final = 140
@@ -57,7 +58,8 @@ def _run(options: argparse.Namespace, errors: Console) -> list[str]:
     promises = _promises(options, settings)
     records = Records.load([settings.records_dir])  # not those that ship: they are of exam questions, and this may be other traffic
     scored = scored_by_options(sample.prompts, "scoring", options, settings, errors)
-    made, refused = _certificates(sample, scored, promises, records)
+    with counted("certifying", len(scored) * len(promises), errors) as told:
+        made, refused = _certificates(sample, scored, promises, records, told)
     _show(made, written(options.out or settings.records_dir, made), as_json=options.json)
     return refused
 
@@ -76,7 +78,7 @@ def _promises(options: argparse.Namespace, settings: Settings) -> list[Promise]:
 
 
 def _certificates(
-    sample: Sample, scored: Sequence[Scored], promises: Sequence[Promise], records: Records
+    sample: Sample, scored: Sequence[Scored], promises: Sequence[Promise], records: Records, told: Progress
 ) -> tuple[list[Certificate], list[str]]:
     """Those that could be made, and why the others couldn't."""
     made: list[Certificate] = []
@@ -91,6 +93,7 @@ def _certificates(
                 refused.append(f"{each.strategy}: {error.message}")
             else:
                 made.append(found)
+            told(len(made) + len(refused))
     return made, refused
 
 
