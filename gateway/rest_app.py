@@ -46,7 +46,7 @@ class _Endpoint:
 
 
 async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
-    raise NotFound("There is no such endpoint; POST /v1/chat/completions and GET /v1/models are here.")
+    raise NotFound("There is no such endpoint; GET /openapi.json lists those that there are.")
 
 
 def rest_app(routes: Sequence[Route], observer: Observer) -> ASGIApp:

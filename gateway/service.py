@@ -12,13 +12,13 @@ from typing import Final
 import grpc
 from starlette.routing import Route
 
-from gateway.chat_completions import ChatCompletions
 from gateway.controller_client import ControllerClient
 from gateway.grpc_edge import add_route_service
 from gateway.models import Models
 from gateway.observer import Observer
 from gateway.probes import Probes
 from gateway.readiness import Readiness
+from gateway.relay import RELAYED, Relay
 from gateway.rest_app import endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
 from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
@@ -71,10 +71,11 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
 
 
 def _routes(settings: GatewaySettings, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
+    relay = Relay(controller, settings)
     models = Models(controller)
     probes = Probes(readiness, observer)
     return [
-        endpoint("/v1/chat/completions", ChatCompletions(controller, settings), "POST"),
+        *(endpoint(f"/v1/{path}", relay.to(path), "POST") for path in RELAYED),
         endpoint("/v1/models", models.list, "GET", "HEAD"),
         endpoint("/v1/models/{model_id:path}", models.retrieve, "GET", "HEAD"),
         endpoint("/health", probes.health, "GET", "HEAD", is_probe=True),
