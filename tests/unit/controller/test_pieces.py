@@ -14,7 +14,7 @@ from controller.sse import EventSplitter
 from controller.usage import UsageWatch, cost_of
 from pointsman.runtime.errors import InvalidBody
 from pointsman.runtime.settings import BackendSettings, Prices
-from pointsman.v1 import chat_pb2, routing_pb2
+from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 
 _STREAM = (
     b': c\n\ndata: {"a":1}\n\nevent: x\r\ndata: y\r\n\r\n'
@@ -126,5 +126,5 @@ def test_a_typed_request_that_cannot_be_sent_names_its_field(chat: chat_pb2.Chat
 
 def test_an_event_without_data_is_a_chunk_of_bytes_alone() -> None:
     """Comments and unknown events pass too."""
-    assert chunk_from_event(b": ping\n\n", "b").raw == b": ping\n\n"
-    assert not chunk_from_event(b"data: [DONE]\n\n", "b").deltas
+    for event in (b": ping\n\n", b"data: [DONE]\n\n", b"event: odd\ndata: not JSON\n\n", b"data: [1]\n\n"):
+        assert chunk_from_event(event) == route_service_pb2.ChatCompletionChunk(raw=event)
