@@ -64,6 +64,11 @@ class Answer:
         return next((value for name, value in self.headers if name == "content-type"), "").partition(";")[0].strip().lower()
 
     @property
+    def is_encoded(self) -> bool:
+        """Packed, though nobody asked for it: its bytes can be passed on, not read."""
+        return any(name == "content-encoding" and value.lower() != "identity" for name, value in self.headers)
+
+    @property
     def is_stream(self) -> bool:
         """Server-sent events."""
         return self.content_type == "text/event-stream"
