@@ -16,6 +16,7 @@ from gateway.controller_client import ControllerClient
 from gateway.grpc_edge import add_route_service
 from gateway.models import Models
 from gateway.observer import Observer
+from gateway.openapi import OpenApi
 from gateway.probes import Probes
 from gateway.readiness import Readiness
 from gateway.relay import RELAYED, Relay
@@ -57,7 +58,7 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         await health.set("", True)
         await health.set(ROUTE_SERVICE, False)
         await server.start()
-        rest = RestServer(rest_app(_routes(settings, controller, readiness, observer), observer), bound, settings.drain_s)
+        rest = RestServer(rest_app(routes(settings, controller, readiness, observer), observer), bound, settings.drain_s)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         rest_port: int = bound.getsockname()[1]
         try:
@@ -70,7 +71,8 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             await asyncio.wait([asking])
 
 
-def _routes(settings: GatewaySettings, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
+def routes(settings: GatewaySettings, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
+    """Everything that REST answers; /openapi.json says so too."""
     relay = Relay(controller, settings)
     models = Models(controller)
     probes = Probes(readiness, observer)
@@ -78,6 +80,7 @@ def _routes(settings: GatewaySettings, controller: ControllerClient, readiness: 
         *(endpoint(f"/v1/{path}", relay.to(path), "POST") for path in RELAYED),
         endpoint("/v1/models", models.list, "GET", "HEAD"),
         endpoint("/v1/models/{model_id:path}", models.retrieve, "GET", "HEAD"),
+        endpoint("/openapi.json", OpenApi(), "GET", "HEAD"),
         endpoint("/health", probes.health, "GET", "HEAD", is_probe=True),
         endpoint("/livez", probes.livez, "GET", "HEAD", is_probe=True),
         endpoint("/readyz", probes.readyz, "GET", "HEAD", is_probe=True),
