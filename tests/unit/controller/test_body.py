@@ -72,3 +72,16 @@ def test_a_key_written_with_escapes_is_the_same_key() -> None:
     """`mod\\u0065l` is `model`, so a second one can't hide."""
     with pytest.raises(InvalidBody, match="model appears twice"):
         parse_body(b'{"model":"a","messages":[1],"mod\\u0065l":"b"}', reads=("messages",), max_bytes=_LIMIT)
+
+
+@pytest.mark.parametrize("value", [rb'"\ud83d"', b"1e400", b"[" * 1100 + b"]" * 1100, b"NaN", b"01", b"'x'", b"1,"])
+def test_what_is_no_json_is_refused(value: bytes) -> None:
+    """The guide names these, so that nobody is surprised."""
+    with pytest.raises(InvalidBody, match="not valid JSON"):
+        parse_body(b'{"model":"m","messages":[1],"x":' + value + b"}", reads=("messages",), max_bytes=_LIMIT)
+
+
+def test_a_byte_order_mark_is_refused() -> None:
+    """As JSON's own standard has it."""
+    with pytest.raises(InvalidBody, match="byte order mark"):
+        parse_body(b'\xef\xbb\xbf{"model":"m","messages":[1]}', reads=("messages",), max_bytes=_LIMIT)
