@@ -47,7 +47,7 @@ def _refers_to_state(fields: Fields) -> str:
         if fields.get(name) is not None:
             return f"{name} stands for what one backend keeps, and another can't continue it."
     items = fields.get("input")
-    if any(item.get("type") == "item_reference" for item in items or () if isinstance(items, list) and isinstance(item, dict)):
+    if isinstance(items, list) and any(isinstance(item, dict) and item.get("type") == "item_reference" for item in items):
         return "An item_reference stands for what one backend keeps, and another can't read it."
     return ""
 

@@ -32,7 +32,7 @@ def scored_prompt(prompt: object) -> str:
     """
     if isinstance(prompt, str):
         return prompt.strip() and prompt
-    if prompt is None or (isinstance(prompt, list) and all(isinstance(token, int | list) for token in prompt)):
+    if prompt is None or prompt == [] or (isinstance(prompt, list) and isinstance(prompt[0], int | list)):
         return ""
     if not isinstance(prompt, list) or not all(isinstance(text, str) for text in prompt):
         raise InvalidBody("prompt must be a string, or an array of strings or of tokens.", param="prompt")
