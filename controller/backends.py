@@ -44,6 +44,8 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 _PIECE_BYTES: Final = 256 << 10
+# What would break the framing, or is a key or cookie meant for us; gateways leave it out, other callers of Relay may not.
+_CALLERS_OWN: Final = _HOP_BY_HOP | {"host", "expect", "authorization", "proxy-authorization", "api-key", "x-api-key", "cookie"}
 _NOT_PASSED_ON: Final = _HOP_BY_HOP | {"set-cookie", "server", "date", "alt-svc", "strict-transport-security"}
 
 
@@ -60,6 +62,11 @@ class Answer:
     def content_type(self) -> str:
         """Lower case, without parameters."""
         return next((value for name, value in self.headers if name == "content-type"), "").partition(";")[0].strip().lower()
+
+    @property
+    def is_encoded(self) -> bool:
+        """Packed, though nobody asked for it: its bytes can be passed on, not read."""
+        return any(name == "content-encoding" and value.lower() != "identity" for name, value in self.headers)
 
     @property
     def is_stream(self) -> bool:
@@ -95,6 +102,7 @@ class Backends:
                 request = self._clients[name].build_request(
                     "POST",
                     f"{settings.base_url.rstrip('/')}/{endpoint}",
+                    params=settings.query or None,
                     headers=_request_headers(settings, headers, body),
                     content=_content(body),
                 )
@@ -133,12 +141,14 @@ async def _slices(body: bytes) -> AsyncIterator[bytes]:
 def _request_headers(settings: BackendSettings, headers: Iterable[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
     own = {name.lower(): value for name, value in settings.headers.items()}
     if key := read_secret(settings.key_env, settings.key_file):
-        own.setdefault("authorization", f"Bearer {key}")
+        header = settings.key_header.lower()
+        own.setdefault(header, f"Bearer {key}" if header == "authorization" else key)
     own.setdefault("content-type", "application/json")
     # Bytes pass untouched, and usage is read from them: no compression.
     own["accept-encoding"] = "identity"
     own["content-length"] = str(len(body))
-    return [*((name, value) for name, value in headers if name not in own), *own.items()]
+    said = ((name.lower(), value) for name, value in headers)
+    return [*((name, value) for name, value in said if name not in own and name not in _CALLERS_OWN), *own.items()]
 
 
 async def _pieces(name: str, response: httpx.Response, deadline: Deadline, idle_s: float) -> AsyncIterator[bytes]:

@@ -1,9 +1,10 @@
-"""A chat request's body: parsed once, then only looked at; what goes on to the backend is its bytes with `model` spliced."""
+"""A request's body: parsed once, then only looked at; what goes on to the backend is its bytes with `model` spliced."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +17,16 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SCALAR = re.compile(rb"[^\s,}]+")
 _SPACE = re.compile(rb"[\s,:]*")
-_ONCE = frozenset({"model", "messages"})
 
 
 @dataclass(frozen=True, slots=True)
-class ChatBody:
-    """An OpenAI chat body: the bytes as they came, and what routing needs of them."""
+class Body:
+    """A body of one of OpenAI's endpoints: the bytes as they came, and what routing needs of them."""
 
     raw: bytes
     model: str
     model_span: tuple[int, int]  # the bytes of model's value, quotes included
-    messages: list[Any]
+    fields: dict[str, Any]  # the top level, parsed; of two equal keys the last
     user: str  # OpenAI's `user`, empty when absent
     stream: bool
 
@@ -36,20 +36,24 @@ class ChatBody:
         return b"".join((self.raw[:start], json.dumps(model).encode(), self.raw[end:]))
 
 
-def parse_chat_body(raw: bytes, *, max_bytes: int) -> ChatBody:
-    """The body, checked for what routing needs and for nothing else. Raises `InvalidBody` or `InvalidModelString`."""
+def parse_body(raw: bytes, *, reads: Collection[str], max_bytes: int) -> Body:
+    """The body, checked for what routing needs and for nothing else.
+
+    `reads` are the fields beside `model` that the endpoint's rules look at; none of them may come twice.
+    Raises `InvalidBody` or `InvalidModelString`.
+    """
     if len(raw) > max_bytes:
         raise BodyTooLarge(f"The body is longer than {max_bytes} bytes.")
     fields = _parsed(raw)
-    spans = _top_level_spans(raw)
+    spans = _top_level_spans(raw, {"model", *reads})
     if "model" not in fields:
         raise InvalidBody("model is missing; it reads router-<strategy>-<threshold>, such as router-mf-0.1.", param="model")
     model, user, stream = fields["model"], fields.get("user"), fields.get("stream")
     if not isinstance(model, str):
-        raise InvalidModelString(f"model must be a string such as router-mf-0.1, not {_kind(model)}.", param="model")
+        raise InvalidModelString(f"model must be a string such as router-mf-0.1, not {kind_of(model)}.", param="model")
     if not isinstance(stream, bool | None):
-        raise InvalidBody(f"stream must be true or false, not {_kind(stream)}.", param="stream")
-    return ChatBody(raw, model, spans["model"], _messages(fields), user if isinstance(user, str) else "", stream is True)
+        raise InvalidBody(f"stream must be true or false, not {kind_of(stream)}.", param="stream")
+    return Body(raw, model, spans["model"], fields, user if isinstance(user, str) else "", stream is True)
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
@@ -59,24 +63,14 @@ def _parsed(raw: bytes) -> dict[str, Any]:
         where = f" (line {error.lineno}, column {error.colno})" if raw else ""
         raise InvalidBody(f"The body is not valid JSON in UTF-8: {error.msg}{where}.") from None
     if not isinstance(fields, dict):
-        raise InvalidBody(f"The body must be a JSON object, not {_kind(fields)}.")
+        raise InvalidBody(f"The body must be a JSON object, not {kind_of(fields)}.")
     return fields
 
 
-def _messages(fields: dict[str, Any]) -> list[Any]:
-    messages = fields.get("messages")
-    if not isinstance(messages, list):
-        what = "missing" if "messages" not in fields else f"{_kind(messages)}; it must be an array of messages"
-        raise InvalidBody(f"messages is {what}.", param="messages")
-    if not messages:
-        raise InvalidBody("messages is empty; at least one message is needed.", param="messages")
-    return messages
-
-
-def _top_level_spans(raw: bytes) -> dict[str, tuple[int, int]]:
+def _top_level_spans(raw: bytes, once: Collection[str]) -> dict[str, tuple[int, int]]:
     """Where each top-level value lies. The text is known to be a valid JSON object.
 
-    A parser keeps the last of two equal keys and a backend may keep the first, so `model` or `messages` twice is refused.
+    A parser keeps the last of two equal keys and a backend may keep the first, so what routing reads is refused twice.
     """
     spans: dict[str, tuple[int, int]] = {}
     at = _skip(raw, raw.index(b"{") + 1)
@@ -85,7 +79,7 @@ def _top_level_spans(raw: bytes) -> dict[str, tuple[int, int]]:
         key = orjson.loads(raw[at:key_end])
         start = _skip(raw, key_end)
         end = _value_end(raw, start)
-        if key in spans and key in _ONCE:
+        if key in spans and key in once:
             raise InvalidBody(f"{key} appears twice in the body.", param=key)
         spans[key] = (start, end)
         at = _skip(raw, end)
@@ -120,7 +114,7 @@ def _end_of(pattern: re.Pattern[bytes], raw: bytes, at: int) -> int:
     return match.end()
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     """A JSON value's type in words."""
     if value is None:
         return "null"

@@ -101,13 +101,12 @@ def completion_from_json(body: bytes, backend: str) -> route_service_pb2.ChatCom
     return response
 
 
-def chunk_from_event(event: bytes, backend: str) -> route_service_pb2.ChatCompletionChunk:
-    """One event of the backend's stream, typed as far as it goes, with its bytes beside it."""
+def chunk_from_event(event: bytes) -> route_service_pb2.ChatCompletionChunk:
+    """One event of the backend's stream, typed as far as it goes, with its bytes beside it; of an unknown one they are all."""
     chunk = route_service_pb2.ChatCompletionChunk(raw=event)
-    data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
-    if not data or data == b"[DONE]":
+    answer = _loads(b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")))
+    if not isinstance(answer, dict):
         return chunk
-    answer = _answer(data, backend)
     chunk.id, chunk.model = _str(answer.get("id")), _str(answer.get("model"))
     for index, choice in enumerate(_dicts(answer.get("choices"))):
         delta = choice.get("delta")
@@ -117,13 +116,17 @@ def chunk_from_event(event: bytes, backend: str) -> route_service_pb2.ChatComple
 
 
 def _answer(body: bytes, backend: str) -> dict[str, Any]:
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        answer = None
+    answer = _loads(body)
     if not isinstance(answer, dict):
         raise BackendFailed(f"The backend {backend} answered with something that isn't a JSON object.", backend=backend)
     return answer
+
+
+def _loads(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _typed_message(message: dict[str, Any]) -> chat_pb2.ChatMessage:

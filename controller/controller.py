@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.backends import Backends
-from controller.body import parse_chat_body
+from controller.body import parse_body
 from controller.deadline import Deadline
 from controller.decider import Decided, Decider
+from controller.endpoints import CHAT_COMPLETIONS, ENDPOINTS
 from controller.exchange import Exchange
 from controller.ledger import Ledger
-from controller.plan import Plan, make_plan
+from controller.plan import Plan, backend_plan, make_plan
 from controller.scored_text import scored_text
 from pointsman import __version__
 from pointsman.runtime.decision_headers import decision_headers
@@ -22,9 +23,6 @@ from pointsman.runtime.errors import Cancelled, InvalidBody, NotFound, Pointsman
 from pointsman.runtime.model_string import parse_model_string
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
-
-CHAT_COMPLETIONS = "chat/completions"
-ENDPOINTS = frozenset({CHAT_COMPLETIONS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +74,18 @@ class Controller:
         """Decides and calls the backend; gives the exchange once the backend's response headers are there."""
         begun = asyncio.get_running_loop().time()
         with self._receipt(call.request_id) as receipt:
-            if call.endpoint not in ENDPOINTS:
+            endpoint = ENDPOINTS.get(call.endpoint)
+            if endpoint is None:
                 raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}.")
-            body = parse_chat_body(call.body, max_bytes=self._settings.controller.max_body_bytes)
+            own = self._settings.controller
+            body = parse_body(call.body, reads=endpoint.reads, max_bytes=own.max_body_bytes)
+            text = endpoint.text(body.fields, own.scored_window)
             routing = _with_model(call.routing, body.model) if call.model_counts else call.routing
-            plan = make_plan(routing, self._settings, session=body.user)
-            decided = await self._decide(plan, self._text(body.messages), call.deadline, receipt)
+            if why := endpoint.unroutable(body.fields):
+                plan = backend_plan(routing, self._settings, why)
+            else:
+                plan = make_plan(routing, self._settings, session=body.user)
+            decided = await self._decide(plan, text, call.deadline, receipt)
             call.deadline.check()
             with self._attempt(receipt) as answered:
                 opened = self._backends.open(

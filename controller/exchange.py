@@ -58,11 +58,11 @@ class Exchange:
         self.receipt.error = wire_form(error).reason
 
     def _checked(self, body: bytes) -> object:
-        """The answer's JSON; only a success must be JSON, since a refusal passes through unchanged."""
+        """The answer's JSON; only a success must be JSON, since a refusal passes through unchanged, and what is packed isn't unpacked."""
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
-            if not 200 <= self.answer.status < 300:
+            if not 200 <= self.answer.status < 300 or self.answer.is_encoded:
                 return None
         name = self.answer.backend
         raise BackendFailed(f"The backend {name} answered {self.answer.status} with something that isn't JSON.", backend=name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pointsman.runtime.errors import (
+    InvalidModelString,
     InvalidRoutingSpec,
     Unimplemented,
     UnknownPair,
@@ -51,9 +52,8 @@ def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str
     session = spec.session or session
     if len(session.encode()) > MAX_SESSION_BYTES:
         raise InvalidRoutingSpec(f"The session is longer than {MAX_SESSION_BYTES} bytes.", param="session")
-    if spec.model and not is_router(spec.model) and (backend := _named_backend(spec.model, settings)):
-        only = PairSettings(strong=backend, weak=backend)
-        return Plan("", only, pinned=routing_pb2.TIER_STRONG, pinned_because=routing_pb2.REASON_BACKEND_NAMED)
+    if backend := _named_backend(spec.model, settings):
+        return _only(backend)
     spec = _expanded(spec, settings)
     pair = spec.pair or "default"
     if pair not in settings.pairs:
@@ -71,9 +71,27 @@ def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str
     return replace(Plan(pair, settings.pairs[pair], strategy, session=session), **_target(spec))
 
 
+def backend_plan(spec: routing_pb2.RoutingSpec, settings: Settings, why: str) -> Plan:
+    """The plan of a request that can't be routed, for the reason `why`: the backend that it names, or an error with that advice."""
+    if backend := _named_backend(spec.model, settings):
+        return _only(backend)
+    if settings.controller.allow_backend_names:
+        advice = f"Name one of the backends as model: {_names(settings.backends)}."
+    else:
+        advice = "Its model must name a backend, which controller.allow_backend_names in the settings allows."
+    if spec.model and not is_router(spec.model):
+        raise InvalidModelString(f"No backend that may be called by name is {spec.model[:80]!r}. {why} {advice}", param="model")
+    raise InvalidRoutingSpec(f"{why} {advice}", param="model")
+
+
+def _only(backend: str) -> Plan:
+    pair = PairSettings(strong=backend, weak=backend)
+    return Plan("", pair, pinned=routing_pb2.TIER_STRONG, pinned_because=routing_pb2.REASON_BACKEND_NAMED)
+
+
 def _named_backend(model: str, settings: Settings) -> str | None:
     """A backend that may be called by name, by our name for it or the backend's own."""
-    if not settings.controller.allow_backend_names:
+    if not model or is_router(model) or not settings.controller.allow_backend_names:
         return None
     return next((name for name, backend in settings.backends.items() if model in (name, backend.model)), None)
 

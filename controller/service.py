@@ -96,7 +96,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             event = route_service_pb2.StreamChatCompletionResponse
             try:
                 async for raw in events_of(exchange.pieces()):
-                    await write(context, event(chunk=chunk_from_event(raw, exchange.answer.backend)))
+                    await write(context, event(chunk=chunk_from_event(raw)))
             except (BackendError, DeadlineExceeded) as error:
                 await write(context, event(error=_cut(exchange, error, request_id)))
             await write(context, event(receipt=exchange.receipt))

@@ -11,6 +11,7 @@ from pointsman.runtime.settings import BackendSettings
 from pointsman.v1 import routing_pb2
 
 _LONGEST_LINE = 1 << 20  # bytes kept of a line that hasn't ended
+_NAMES = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 
 
 class UsageWatch:
@@ -34,11 +35,17 @@ class UsageWatch:
 
 
 def usage_of(answer: Any) -> routing_pb2.Usage | None:
-    """The tokens that an answer, or an event, says it took."""
+    """The tokens that an answer, or an event, says it took: chat's, completions' and embeddings' names of them, or a response's.
+
+    The last event of a streamed response has them inside its `response`.
+    """
+    if isinstance(answer, dict) and isinstance(answer.get("response"), dict):
+        answer = answer["response"]
     usage = answer.get("usage") if isinstance(answer, dict) else None
     if not isinstance(usage, dict):
         return None
-    return routing_pb2.Usage(prompt_tokens=_count(usage.get("prompt_tokens")), completion_tokens=_count(usage.get("completion_tokens")))
+    prompt, completion = (usage.get(names[0], usage.get(names[1])) for names in _NAMES)
+    return routing_pb2.Usage(prompt_tokens=_count(prompt), completion_tokens=_count(completion))
 
 
 def cost_of(usage: routing_pb2.Usage, backend: str, strong: str, backends: Mapping[str, BackendSettings]) -> routing_pb2.Cost | None:

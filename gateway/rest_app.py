@@ -28,25 +28,25 @@ class _Endpoint:
     """An ASGI application for one path."""
 
     def __init__(self, path: str, handler: Handler, methods: Sequence[str], is_probe: bool) -> None:
+        self.methods = methods
         self._path = path
         self._handler = handler
-        self._methods = methods
         self._is_probe = is_probe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope[_EXCHANGE]
         exchange.seen.endpoint = self._path
         exchange.seen.is_probe = self._is_probe
-        if scope["method"] in self._methods:
+        if scope["method"] in self.methods:
             await self._handler(exchange)
             return
-        allowed = ", ".join(self._methods)
+        allowed = ", ".join(self.methods)
         error = InvalidRequest(f"{self._path} takes {allowed}, not {scope['method']}.", http_status=405)
         await exchange.fail(to_status(error, exchange.seen.request_id), [("allow", allowed)])
 
 
 async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
-    raise NotFound("There is no such endpoint; POST /v1/chat/completions and GET /v1/models are here.")
+    raise NotFound("There is no such endpoint; GET /openapi.json lists those that there are.")
 
 
 def rest_app(routes: Sequence[Route], observer: Observer) -> ASGIApp:

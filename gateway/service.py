@@ -12,13 +12,14 @@ from typing import Final
 import grpc
 from starlette.routing import Route
 
-from gateway.chat_completions import ChatCompletions
 from gateway.controller_client import ControllerClient
 from gateway.grpc_edge import add_route_service
 from gateway.models import Models
 from gateway.observer import Observer
+from gateway.openapi import OpenApi
 from gateway.probes import Probes
 from gateway.readiness import Readiness
+from gateway.relay import RELAYED, Relay
 from gateway.rest_app import endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
 from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
@@ -57,7 +58,7 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         await health.set("", True)
         await health.set(ROUTE_SERVICE, False)
         await server.start()
-        rest = RestServer(rest_app(_routes(settings, controller, readiness, observer), observer), bound, settings.drain_s)
+        rest = RestServer(rest_app(routes(settings, controller, readiness, observer), observer), bound, settings.drain_s)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         rest_port: int = bound.getsockname()[1]
         try:
@@ -70,13 +71,16 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             await asyncio.wait([asking])
 
 
-def _routes(settings: GatewaySettings, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
+def routes(settings: GatewaySettings, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
+    """Everything that REST answers; /openapi.json says so too."""
+    relay = Relay(controller, settings)
     models = Models(controller)
     probes = Probes(readiness, observer)
     return [
-        endpoint("/v1/chat/completions", ChatCompletions(controller, settings), "POST"),
+        *(endpoint(f"/v1/{path}", relay.to(path), "POST") for path in RELAYED),
         endpoint("/v1/models", models.list, "GET", "HEAD"),
         endpoint("/v1/models/{model_id:path}", models.retrieve, "GET", "HEAD"),
+        endpoint("/openapi.json", OpenApi(), "GET", "HEAD"),
         endpoint("/health", probes.health, "GET", "HEAD", is_probe=True),
         endpoint("/livez", probes.livez, "GET", "HEAD", is_probe=True),
         endpoint("/readyz", probes.readyz, "GET", "HEAD", is_probe=True),

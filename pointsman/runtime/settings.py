@@ -5,11 +5,12 @@ Everything has a default that is safe, so an empty file runs: two local LLMs, no
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 StrategyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
@@ -17,6 +18,9 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 OnFailure = Literal["strong", "weak", "error"]
+# YAML reads an unquoted 2024-10-21, as Azure names its versions, as a date.
+QueryValue = Annotated[str, BeforeValidator(lambda value: value.isoformat() if type(value) is datetime.date else value)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=64)]
 
 
 class Part(BaseModel):
@@ -150,15 +154,19 @@ class BackendSettings(Part):
     """An OpenAI-compatible HTTP server."""
 
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
-    """Up to and including `/v1`."""
+    """What an endpoint's path is appended to: up to and including `/v1`, or an Azure deployment's name."""
     model: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     """What the backend calls the model."""
     key_env: str | None = None
     """The environment variable that holds its API key."""
     key_file: Path | None = None
     """The file that holds its API key."""
+    key_header: HeaderName = "authorization"
+    """The header that the key goes by: as `Bearer <key>` in authorization, bare in any other (Azure's is `api-key`)."""
     headers: Mapping[str, str] = Field(default_factory=dict)
     """Sent with every request; a secret belongs in key_env or key_file."""
+    query: Mapping[str, QueryValue] = Field(default_factory=dict)
+    """Appended to every request's URL, such as Azure's `api-version`."""
     connect_timeout_s: Seconds = 5
     first_byte_timeout_s: Seconds = 300
     idle_timeout_s: Seconds = 120
@@ -170,6 +178,12 @@ class BackendSettings(Part):
     def _one_key(self) -> Self:
         if self.key_env and self.key_file:
             raise ValueError("key_env and key_file exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _bare_url(self) -> Self:
+        if "?" in self.base_url or "#" in self.base_url:
+            raise ValueError("base_url has a path and nothing behind it; parameters belong in query")
         return self
 
 

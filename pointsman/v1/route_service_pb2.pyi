@@ -481,7 +481,7 @@ class RelayRequest(_message.Message):
     BODY_FIELD_NUMBER: _builtins.int
     ROUTING_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
-    """The path below /v1 without a leading slash: `chat/completions`."""
+    """The path below /v1 without a leading slash: `chat/completions`, `completions`, `responses` or `embeddings`."""
     body: _builtins.bytes
     """The body as it came; only the value of `model` is replaced."""
     @_builtins.property

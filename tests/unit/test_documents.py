@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from gateway import openapi
 from pointsman.runtime.errors import WIRE_FORMS
 
 _ROOT = Path(__file__).parents[2]
@@ -36,3 +37,12 @@ def test_every_link_in_the_documents_leads_somewhere() -> None:
     for document in [*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_the_guide_to_the_api_names_every_endpoint_and_header() -> None:
+    """Those of /openapi.json."""
+    guide = (_ROOT / "docs/api.md").read_text()
+    described = openapi.document()
+    endpoints = {f"{method.upper()} {path}" for path, item in described["paths"].items() for method in item if method != "parameters"}
+    assert {each for each in endpoints if f"`{each}`" not in guide} == set()
+    assert {name for name in described["components"]["parameters"] if name != "traceparent" and f"`{name}`" not in guide} == set()

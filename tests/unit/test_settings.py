@@ -39,6 +39,9 @@ def test_no_file_and_an_empty_file_are_the_defaults(tmp_path: Path) -> None:
         ("strategies: {MF: {}}", "strategies.MF"),
         ("strategies: {}", "strategies"),
         ("backends: {a: {base_url: 'ftp://x', model: m}}", "backends.a.base_url"),
+        ("backends: {a: {base_url: 'http://x/v1?v=1', model: m}}", "backends.a: base_url has a path and nothing behind it"),
+        ("backends: {a: {base_url: 'http://x', model: m, key_header: 'a b'}}", "backends.a.key_header"),
+        ("backends: {a: {base_url: 'http://x', model: m, query: {v: 1}}}", "backends.a.query.v"),
         ("backends: {a: {base_url: 'http://x/v1', model: m}}", "pairs.default.strong: no backend is named 'strong'; there are: a"),
         ("policies: {p: {strategies: [mf]}}", "exactly one of threshold, strong_share and max_quality_loss"),
         (
@@ -86,3 +89,9 @@ def test_a_key_is_read_when_it_is_needed(tmp_path: Path, monkeypatch: pytest.Mon
         read_secret("NO_SUCH_KEY", None)
     with pytest.raises(SettingsError, match="gone"):
         read_secret(None, tmp_path / "gone")
+
+
+def test_an_azure_version_needs_no_quotes(tmp_path: Path) -> None:
+    """YAML would make a date of it."""
+    path = _written(tmp_path, "backends: {strong: &a {base_url: http://x, model: m, query: {api-version: 2024-10-21}}, weak: *a}")
+    assert load_settings(path).backends["strong"].query == {"api-version": "2024-10-21"}

@@ -63,7 +63,9 @@ def test_its_examples_load_once_they_are_no_comments(tmp_path: Path) -> None:
     assert not settings.uses_local_llms
 
 
-@pytest.mark.parametrize("key", ["connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "max_connections", "headers"])
+@pytest.mark.parametrize(
+    "key", ["connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "max_connections", "headers", "key_header", "query"]
+)
 def test_the_example_backend_shows_the_schemas_defaults(key: str) -> None:
     """What it shows of the optional keys is what they are without it."""
     shown = yaml.safe_load(with_examples_on(EXAMPLE.read_text()))["backends"]["strong"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from controller.body import parse_chat_body
+from controller.body import parse_body
 from pointsman.runtime.errors import InvalidBody, InvalidRequest
 
 _LIMIT = 1 << 24
@@ -38,7 +38,7 @@ def test_splicing_changes_the_model_and_nothing_else(seed: int) -> None:
     draw.shuffle(items)
     layouts: list[dict[str, Any]] = [{}, {"indent": 2}, {"separators": (",", ":")}, {"separators": (" ,\t", "\n:  ")}]
     raw = json.dumps(dict(items), ensure_ascii=draw.random() < 0.5, **draw.choice(layouts)).encode()
-    body = parse_chat_body(raw, max_bytes=_LIMIT)
+    body = parse_body(raw, reads=("messages",), max_bytes=_LIMIT)
     spliced = body.with_model("new 模型")
     assert json.loads(spliced) == {**fields, "model": "new 模型"}
     start, end = body.model_span
@@ -56,7 +56,7 @@ def test_broken_bytes_are_refused_or_parsed_and_nothing_else(seed: int) -> None:
         at = draw.randrange(len(raw))
         raw[at : at + draw.randrange(2)] = bytes(draw.choice([b"", b'"', b"{", b"}", b"\\", b"\xff", b",", b'"model":']))
     try:
-        body = parse_chat_body(bytes(raw), max_bytes=_LIMIT)
+        body = parse_body(bytes(raw), reads=("messages",), max_bytes=_LIMIT)
     except InvalidRequest:
         return
     assert json.loads(body.with_model("m"))["model"] == "m"
@@ -65,10 +65,23 @@ def test_broken_bytes_are_refused_or_parsed_and_nothing_else(seed: int) -> None:
 def test_a_nested_model_is_not_the_model() -> None:
     """Only the top level's counts, wherever it stands."""
     raw = b'{"messages":[{"role":"user","content":"x","model":"inner"}],"meta":{"model":"inner"},"model":"outer"}'
-    assert parse_chat_body(raw, max_bytes=_LIMIT).model == "outer"
+    assert parse_body(raw, reads=("messages",), max_bytes=_LIMIT).model == "outer"
 
 
 def test_a_key_written_with_escapes_is_the_same_key() -> None:
     """`mod\\u0065l` is `model`, so a second one can't hide."""
     with pytest.raises(InvalidBody, match="model appears twice"):
-        parse_chat_body(b'{"model":"a","messages":[1],"mod\\u0065l":"b"}', max_bytes=_LIMIT)
+        parse_body(b'{"model":"a","messages":[1],"mod\\u0065l":"b"}', reads=("messages",), max_bytes=_LIMIT)
+
+
+@pytest.mark.parametrize("value", [rb'"\ud83d"', b"1e400", b"[" * 1100 + b"]" * 1100, b"NaN", b"01", b"'x'", b"1,"])
+def test_what_is_no_json_is_refused(value: bytes) -> None:
+    """The guide names these, so that nobody is surprised."""
+    with pytest.raises(InvalidBody, match="not valid JSON"):
+        parse_body(b'{"model":"m","messages":[1],"x":' + value + b"}", reads=("messages",), max_bytes=_LIMIT)
+
+
+def test_a_byte_order_mark_is_refused() -> None:
+    """As JSON's own standard has it."""
+    with pytest.raises(InvalidBody, match="byte order mark"):
+        parse_body(b'\xef\xbb\xbf{"model":"m","messages":[1]}', reads=("messages",), max_bytes=_LIMIT)

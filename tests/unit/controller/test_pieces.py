@@ -9,12 +9,12 @@ import orjson
 import pytest
 
 from controller.chat_codec import chat_to_body, chunk_from_event
-from controller.scored_text import clipped, scored_text
+from controller.scored_text import clipped, scored_input, scored_prompt, scored_text
 from controller.sse import EventSplitter
-from controller.usage import UsageWatch, cost_of
+from controller.usage import UsageWatch, cost_of, usage_of
 from pointsman.runtime.errors import InvalidBody
 from pointsman.runtime.settings import BackendSettings, Prices
-from pointsman.v1 import chat_pb2, routing_pb2
+from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 
 _STREAM = (
     b': c\n\ndata: {"a":1}\n\nevent: x\r\ndata: y\r\n\r\n'
@@ -54,6 +54,24 @@ def test_usage_of_a_wrong_shape_counts_as_none() -> None:
     assert watch.usage is None
 
 
+@pytest.mark.parametrize(
+    ("answer", "tokens"),
+    [
+        ({"usage": {"prompt_tokens": 5, "completion_tokens": 2}}, (5, 2)),
+        ({"usage": {"prompt_tokens": 5, "total_tokens": 5}}, (5, 0)),
+        ({"object": "response", "usage": {"input_tokens": 5, "output_tokens": 2}}, (5, 2)),
+        ({"type": "response.completed", "response": {"usage": {"input_tokens": 5, "output_tokens": 2}}}, (5, 2)),
+        ({"usage": {"prompt_tokens": "5", "completion_tokens": -2}}, (0, 0)),
+        ({"type": "response.created", "response": {"usage": None}}, None),
+        ([], None),
+    ],
+)
+def test_usage_is_read_from_each_endpoints_own_shape(answer: Any, tokens: tuple[int, int] | None) -> None:
+    """Chat, embeddings, a response and the last event of a streamed one; nonsense counts as nothing."""
+    usage = usage_of(answer)
+    assert (usage and (usage.prompt_tokens, usage.completion_tokens)) == tokens
+
+
 def test_cost_is_priced_here_and_at_strong() -> None:
     """Per million tokens; without a price on either side there is none."""
     usage = routing_pb2.Usage(prompt_tokens=1_000_000, completion_tokens=500_000)
@@ -84,6 +102,28 @@ def test_the_window_may_be_the_conversation() -> None:
     """Every user and assistant text, no system prompt and no tool result."""
     turns = [("system", "s"), ("user", "a"), ("assistant", "b"), ("tool", "t"), ("user", "c")]
     assert scored_text([{"role": role, "content": text} for role, text in turns], "conversation") == "a\n\nb\n\nc"
+
+
+def test_a_responses_conversation_has_what_both_said() -> None:
+    """No instructions, no tool's result."""
+    items = [
+        {"role": "developer", "content": "s"},
+        {"role": "user", "content": [{"type": "input_text", "text": "a"}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]},
+        {"type": "function_call_output", "output": "t"},
+        {"role": "user", "content": "c"},
+    ]
+    assert scored_input(items, "conversation") == "a\n\nb\n\nc"
+    assert scored_input(items) == "c"
+    assert scored_input(" x ", "conversation") == " x "
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"), [("a", "a"), (" ", ""), (["a", " ", "b"], "a\nb"), ([1, 2], ""), ([[1], [2]], ""), ([], ""), (None, "")]
+)
+def test_a_completions_prompt_is_its_text(prompt: Any, text: str) -> None:
+    """Tokens have none."""
+    assert scored_prompt(prompt) == text
 
 
 def test_clipping_keeps_head_and_tail() -> None:
@@ -126,5 +166,5 @@ def test_a_typed_request_that_cannot_be_sent_names_its_field(chat: chat_pb2.Chat
 
 def test_an_event_without_data_is_a_chunk_of_bytes_alone() -> None:
     """Comments and unknown events pass too."""
-    assert chunk_from_event(b": ping\n\n", "b").raw == b": ping\n\n"
-    assert not chunk_from_event(b"data: [DONE]\n\n", "b").deltas
+    for event in (b": ping\n\n", b"data: [DONE]\n\n", b"event: odd\ndata: not JSON\n\n", b"data: [1]\n\n"):
+        assert chunk_from_event(event) == route_service_pb2.ChatCompletionChunk(raw=event)

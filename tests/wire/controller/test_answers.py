@@ -128,6 +128,39 @@ async def test_callers_headers_go_on_and_the_backends_key_is_its_own(
     assert sent["accept-encoding"] == "identity"
 
 
+async def test_a_backend_of_azures_kind_gets_its_path_query_and_key(weak: ScriptedBackend, scorers: ScriptedScorers, tmp_path: Any) -> None:
+    """The deployment is in base_url; the key stands bare in its own header."""
+    (tmp_path / "key").write_text("canary-key\n")
+    azure = {
+        "base_url": weak.url.replace("/v1", "/openai/deployments/d/"),
+        "key_file": tmp_path / "key",
+        "key_header": "Api-Key",
+        "query": {"api-version": "2024-10-21", "x": "a&c"},
+        "headers": {"HTTP-Referer": "https://site.example", "X-Title": "app"},
+    }
+    backend = weak.settings.model_copy(update=azure)
+    async with running_controller({"strong": backend, "weak": backend}, scorers.address) as controller:
+        await _relay(controller, _body())
+    (received,) = weak.received
+    assert received.path == "/openai/deployments/d/chat/completions?api-version=2024-10-21&x=a%26c"
+    assert received.headers["api-key"] == "canary-key"
+    assert (received.headers["http-referer"], received.headers["x-title"]) == ("https://site.example", "app")
+    assert "authorization" not in received.headers
+
+
+async def test_callers_keys_cookies_and_framing_stay_here(controller: RunningController, weak: ScriptedBackend) -> None:
+    """Whoever calls Relay and however they are written."""
+    request = route_service_pb2.RelayRequest(endpoint="chat/completions", body=_body())
+    for name in ("Authorization", "API-Key", "Cookie", "Transfer-Encoding", "Content-Length", "Host", "Accept-Encoding"):
+        request.headers.add(name=name, value="9")
+    request.headers.add(name="OpenAI-Beta", value="v2")
+    assert [event async for event in controller.stub.Relay(request)]
+    sent = weak.received[0].headers
+    assert not {"authorization", "api-key", "cookie", "transfer-encoding"} & sent.keys()
+    assert (sent["content-length"], sent["openai-beta"], sent["accept-encoding"]) == (str(len(weak.received[0].body)), "v2", "identity")
+    assert sent["host"] != "9"
+
+
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 async def test_the_callers_own_mistakes_pass_through_unchanged(controller: RunningController, weak: ScriptedBackend, status: int) -> None:
     """Status and body are the backend's; the typed call says the same in an error."""

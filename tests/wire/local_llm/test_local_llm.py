@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from openai import BadRequestError, OpenAI
+from openai import APIStatusError, BadRequestError, OpenAI
 
 import pointsman
 from pointsman.runtime.settings import Settings, with_local_llms
@@ -83,6 +83,19 @@ def test_it_answers_under_the_name_that_the_settings_ask_for(client: OpenAI) -> 
     assert answer.usage.prompt_tokens > 10, "the template adds its own tokens"
     assert 0 < answer.usage.completion_tokens <= 12
     assert [model.id for model in client.models.list()] == [name]
+
+
+def test_it_answers_completions_and_responses_and_has_no_embeddings(client: OpenAI) -> None:
+    """As docs/api.md says."""
+    completion = client.completions.create(model="any", prompt="Once upon a", max_tokens=4)
+    assert completion.choices[0].text
+    response = client.responses.create(model="any", input="Say hi.", max_output_tokens=8)
+    assert response.output_text
+    assert response.usage
+    assert response.usage.input_tokens > 0
+    with pytest.raises(APIStatusError) as caught:
+        client.embeddings.create(model="any", input="a")
+    assert caught.value.status_code == 501
 
 
 def test_a_stream_ends_with_its_usage(client: OpenAI) -> None:

@@ -1,10 +1,11 @@
-"""POST /v1/chat/completions: the body as it came to the controller, the answer as it comes to the caller."""
+"""What backends answer, POST /v1/chat/completions among it: the body as it came to the controller, the answer as it comes back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from gateway.controller_client import CallCancelled, ControllerCall, ControllerClient
@@ -17,34 +18,39 @@ from pointsman.runtime.errors import Overloaded
 from pointsman.runtime.settings import GatewaySettings
 from pointsman.v1 import route_service_pb2
 
-_ENDPOINT: Final = "chat/completions"
+RELAYED: Final = ("chat/completions", "completions", "responses", "embeddings")
+"""Paths below /v1."""
 
 
-class ChatCompletions:
-    """Answers chat requests, at most `max_concurrent` at once."""
+class Relay:
+    """Answers requests to backends, at most `max_concurrent` at once whatever their endpoints."""
 
     def __init__(self, controller: ControllerClient, settings: GatewaySettings) -> None:
         self._controller = controller
         self._settings = settings
         self._running = 0
 
-    async def __call__(self, exchange: Exchange) -> None:
+    def to(self, endpoint: str) -> Callable[[Exchange], Awaitable[None]]:
+        """The handler of one endpoint, a path below /v1."""
+        return partial(self._guarded, endpoint)
+
+    async def _guarded(self, endpoint: str, exchange: Exchange) -> None:
         """Raises `InvalidRequest`, `Overloaded`, `DeadlineExceeded`, `ControllerFailed` and `CallerGone`."""
         if self._running >= self._settings.max_concurrent:
             raise Overloaded("The gateway has as many requests in progress as it may; try again shortly.", retry_after_s=1)
         self._running += 1
         try:
-            await self._answer(exchange)
+            await self._answer(endpoint, exchange)
         finally:
             self._running -= 1
 
-    async def _answer(self, exchange: Exchange) -> None:
+    async def _answer(self, endpoint: str, exchange: Exchange) -> None:
         said = exchange.headers
         deadline = Deadline.after(asked_timeout(said.get(TIMEOUT_HEADER), self._settings.default_timeout_s))
         with_receipt = wants_receipt(said)
         routing = routing_from_headers(said.items())
         body = await exchange.body(self._settings.max_body_bytes, deadline)
-        request = route_service_pb2.RelayRequest(endpoint=_ENDPOINT, headers=to_backends(list(said.items())), body=body, routing=routing)
+        request = route_service_pb2.RelayRequest(endpoint=endpoint, headers=to_backends(list(said.items())), body=body, routing=routing)
         call = self._controller.relay(
             request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace_context(said)
         )
