@@ -18,6 +18,7 @@ from controller.backends import Backends
 from controller.calibrating import Calibrator
 from controller.controller import Controller
 from controller.decider import Decider
+from controller.decision_cache import DecisionCache
 from controller.ledger import Ledger
 from controller.record_book import RecordBook
 from controller.sampling import Sampler
@@ -75,7 +76,8 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         backends = await stack.enter_async_context(Backends(settings.backends))
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)
-        decider = Decider(settings, scorers, Thresholds(settings, scorers, book, watch))
+        opinions = DecisionCache(scorers, own.decision_cache, registry) if own.decision_cache else scorers
+        decider = Decider(settings, opinions, Thresholds(settings, scorers, book, watch))
         controller = Controller(settings, decider, backends, ledger)
         calibrator = Calibrator(settings, Sampler(own, scorers, watch), book, ledger.spending)
 

@@ -85,7 +85,7 @@ class Decider:
             opinion.failure = error.reason
         else:
             opinion.strong_win_rate, opinion.checkpoint = score.strong_win_rate, score.checkpoint
-            opinion.truncated = score.truncated or was_clipped
+            opinion.truncated, opinion.cached = score.truncated or was_clipped, score.cached
         return opinion, clock() - started
 
     def _without_score(self, plan: Plan, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Tier.ValueType:

@@ -53,7 +53,7 @@ class Ledger:
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
         call = "chat" if receipt.attempts else "route"
         self._requests.labels(call, decision.pair, decision.strategy, tier, reason, receipt.error).inc()
-        if receipt.opinions:
+        if not all(opinion.cached for opinion in receipt.opinions):
             self._scoring.labels(decision.strategy).observe(receipt.timings.scoring_s)
         if receipt.timings.first_byte_s:
             self._first_byte.labels(decision.backend).observe(receipt.timings.first_byte_s)

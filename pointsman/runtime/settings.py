@@ -76,6 +76,8 @@ class ControllerSettings(Part):
     max_scored_chars: Annotated[int, Field(ge=256, le=1 << 20)] = 16_000
     """Of a longer text the head (three quarters) and the tail go to the scorer: no model's window is longer, and a full batch
     stays below gRPC's usual 4 MiB."""
+    decision_cache: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000
+    """Win rates remembered by hashes of their texts; an identical text isn't scored again by the same checkpoint. 0: every one is."""
     on_uncertified: Literal["refuse", "strong"] = "refuse"
     """Where no valid certificate bounds a request's max_quality_loss: refuse with 400, or send to strong."""
     records_interval_s: Seconds = 2

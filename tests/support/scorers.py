@@ -34,7 +34,7 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
         if self.fail_with:
             await context.abort(self.fail_with, "as scripted")
         results = [scorer_service_pb2.ScoreResult(strong_win_rate=rate(prompt)) for prompt in request.prompts]
-        return scorer_service_pb2.ScoreResponse(results=results, checkpoint=self.checkpoint)
+        return scorer_service_pb2.ScoreResponse(results=results, checkpoint=self.checkpoint, version=self.version)
 
     async def Describe(self, request: scorer_service_pb2.DescribeRequest, context: Any) -> scorer_service_pb2.DescribeResponse:
         name = await self._application(context)
