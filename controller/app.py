@@ -19,6 +19,7 @@ from controller.calibrating import Calibrator
 from controller.controller import Controller
 from controller.decider import Decider
 from controller.decision_cache import DecisionCache
+from controller.ensemble import Ranks
 from controller.ledger import Ledger
 from controller.record_book import RecordBook
 from controller.sampling import Sampler
@@ -77,7 +78,7 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)
         opinions = DecisionCache(scorers, own.decision_cache, registry) if own.decision_cache else scorers
-        decider = Decider(settings, opinions, Thresholds(settings, scorers, book, watch))
+        decider = Decider(settings, opinions, Thresholds(settings, scorers, book, watch), Ranks(scorers, book))
         controller = Controller(settings, decider, backends, ledger)
         calibrator = Calibrator(settings, Sampler(own, scorers, watch), book, ledger.spending)
 

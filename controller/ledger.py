@@ -52,9 +52,11 @@ class Ledger:
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
         call = "chat" if receipt.attempts else "route"
-        self._requests.labels(call, decision.pair, decision.strategy, tier, reason, receipt.error).inc()
+        # Whatever the order in which a caller names several, so that the labels stay few.
+        strategy = "+".join(sorted(decision.strategy.split("+")))
+        self._requests.labels(call, decision.pair, strategy, tier, reason, receipt.error).inc()
         if not all(opinion.cached for opinion in receipt.opinions):
-            self._scoring.labels(decision.strategy).observe(receipt.timings.scoring_s)
+            self._scoring.labels(strategy).observe(receipt.timings.scoring_s)
         if receipt.timings.first_byte_s:
             self._first_byte.labels(decision.backend).observe(receipt.timings.first_byte_s)
         self._account(receipt, tier)

@@ -82,6 +82,12 @@ class ScorerState:
     version: str = ""
 
 
+def embedder_of(states: Mapping[str, ScorerState], strategy: str, checkpoint: str) -> str:
+    """Of the checkpoint that answered, where the probes know it; empty where they know another."""
+    state = states[strategy]
+    return state.embedder if state.checkpoint == checkpoint else ""
+
+
 class Scorers(Protocol):
     """Whoever has opinions: Ray Serve, or a sibling in tests."""
 

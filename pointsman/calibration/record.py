@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
-from pointsman.calibration.quantiles import quantile
+from pointsman.calibration.quantiles import quantile, rank
 from pointsman.runtime.settings import Fraction, Part, StrategyName
 
 DIGITS: Final = 9  # sw_ranking's win rates may lie within 0.02 of each other
@@ -70,6 +70,11 @@ class CalibrationRecord(Sample):
         if strong_share >= 1:
             return 0.0
         return 1.0 if strong_share <= 0 else quantile(self.quantiles, 1 - strong_share)
+
+    def rank(self, strong_win_rate: float) -> float:
+        """The share of the sample that is below, 0 to 1: comparable between strategies, as win rates aren't."""
+        # Rounded as the quantiles are, or a value that many of the sample have would miss itself.
+        return rank(self.quantiles, round(strong_win_rate, DIGITS))
 
 
 def now() -> datetime:
