@@ -25,6 +25,7 @@ from controller.record_book import RecordBook
 from controller.sampling import Sampler
 from controller.scorers import ScorerClient
 from controller.service import RouteService
+from controller.shadow import Shadow
 from controller.thresholds import Thresholds
 from controller.watch import Watch
 from controller.watch_metrics import WatchCollector
@@ -78,8 +79,12 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)
         opinions = DecisionCache(scorers, own.decision_cache, registry) if own.decision_cache else scorers
-        decider = Decider(settings, opinions, Thresholds(settings, scorers, book, watch), Ranks(scorers, book))
-        controller = Controller(settings, decider, backends, ledger)
+        ranks = Ranks(scorers, book)
+        decider = Decider(settings, opinions, Thresholds(settings, scorers, book, watch), ranks)
+        shadow = Shadow(own.shadow, own, opinions, ranks, registry) if own.shadow else None
+        if shadow:
+            stack.push_async_callback(shadow.close)
+        controller = Controller(settings, decider, backends, ledger, shadow)
         calibrator = Calibrator(settings, Sampler(own, scorers, watch), book, ledger.spending)
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)

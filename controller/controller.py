@@ -17,6 +17,7 @@ from controller.exchange import Exchange
 from controller.ledger import Ledger
 from controller.plan import Plan, make_plan
 from controller.scored_text import scored_text
+from controller.shadow import Shadow
 from pointsman import __version__
 from pointsman.runtime.decision_headers import decision_headers
 from pointsman.runtime.errors import Cancelled, InvalidBody, NotFound, PointsmanError, UnknownStrategy, declared, wire_form
@@ -45,8 +46,9 @@ class Call:
 class Controller:
     """Holds what lives as long as the process; each request's state is in its `Exchange`."""
 
-    def __init__(self, settings: Settings, decider: Decider, backends: Backends, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, decider: Decider, backends: Backends, ledger: Ledger, shadow: Shadow | None = None) -> None:
         self._settings = settings
+        self._shadow = shadow
         self._decider = decider
         self._backends = backends
         self._ledger = ledger
@@ -121,6 +123,8 @@ class Controller:
         receipt.opinions.extend(decided.opinions)
         receipt.timings.scoring_s = decided.scoring_s
         receipt.calibration = decided.calibration
+        if self._shadow:
+            self._shadow.follow(plan, text, decided)
         return decided
 
     @contextmanager

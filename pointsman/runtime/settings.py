@@ -51,6 +51,14 @@ class GatewaySettings(Part):
     """How long running requests may go on after SIGTERM."""
 
 
+class ShadowSettings(Part):
+    """A strategy that scores a sample of what others decide, to be compared with them."""
+
+    strategy: StrategyName
+    share: Fraction = 0.05
+    """Of the decided requests."""
+
+
 class ControllerSettings(Part):
     """The decision."""
 
@@ -78,6 +86,8 @@ class ControllerSettings(Part):
     stays below gRPC's usual 4 MiB."""
     decision_cache: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000
     """Win rates remembered by hashes of their texts; an identical text isn't scored again by the same checkpoint. 0: every one is."""
+    shadow: ShadowSettings | None = None
+    """Off the requests' path; its metrics are `pointsman_shadow_*`."""
     on_uncertified: Literal["refuse", "strong"] = "refuse"
     """Where no valid certificate bounds a request's max_quality_loss: refuse with 400, or send to strong."""
     records_interval_s: Seconds = 2
@@ -234,6 +244,8 @@ class Settings(Part):
             for pair_name, pair in self.pairs.items():
                 for tier, backend in (("strong", pair.strong), ("weak", pair.weak)):
                     _need(f"pairs.{pair_name}.{tier}", backend, self.backends, "backend")
+        if shadow := self.controller.shadow:
+            _need("controller.shadow.strategy", shadow.strategy, self.strategies, "strategy")
         for policy_name, policy in self.policies.items():
             _need(f"policies.{policy_name}.pair", policy.pair, self.pairs, "pair")
             for strategy in policy.strategies:

@@ -45,6 +45,7 @@ def test_no_file_and_an_empty_file_are_the_defaults(tmp_path: Path) -> None:
             "policies: {p: {strategies: [nope], threshold: 0.5}}",
             "no strategy is named 'nope'; there are: bert, causal_llm, mf, random, sw_ranking",
         ),
+        ("controller: {shadow: {strategy: nope}}", "controller.shadow.strategy: no strategy is named 'nope'"),
         ("controller: {scorer_timeout_s: .nan}", "controller.scorer_timeout_s"),
         ("- a list", "the top level must be keys and values"),
         ("a: [", "not valid YAML"),
