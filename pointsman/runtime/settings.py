@@ -195,7 +195,7 @@ class PairSettings(Part):
 class PolicySettings(Part):
     """A named routing spec, so that thresholds change without redeploying callers."""
 
-    strategies: Annotated[list[StrategyName], Field(min_length=1)]
+    strategies: Annotated[list[StrategyName], Field(min_length=1, max_length=5)]
     pair: Name = "default"
     threshold: Fraction | None = None
     strong_share: Fraction | None = None
@@ -205,6 +205,8 @@ class PolicySettings(Part):
     def _one_target(self) -> Self:
         if sum(t is not None for t in (self.threshold, self.strong_share, self.max_quality_loss)) != 1:
             raise ValueError("exactly one of threshold, strong_share and max_quality_loss is needed")
+        if len(set(self.strategies)) > 1 and self.threshold is None:
+            raise ValueError("several strategies need a threshold: nothing is calibrated or certified for their mean rank")
         return self
 
 
