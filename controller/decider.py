@@ -10,7 +10,7 @@ from controller.ensemble import Ranks
 from controller.plan import Plan
 from controller.scored_text import clipped
 from controller.scorers import Scorers, ScoringError
-from controller.thresholds import Found, Thresholds
+from controller.thresholds import Thresholds
 from pointsman.runtime.decide import is_strong
 from pointsman.runtime.decision_headers import reason_name
 from pointsman.runtime.errors import Overloaded, ScoringFailed
@@ -54,22 +54,23 @@ class Decider:
         asking = [self.ask(strategy, text, plan.session, deadline) for strategy in plan.strategies]
         asked = await asyncio.gather(*asking) if len(asking) > 1 else [await asking[0]]
         opinions, scoring_s = tuple(opinion for opinion, _ in asked), max(seconds for _, seconds in asked)
-        if not any(opinion.HasField("strong_win_rate") for opinion in opinions):
-            failure = opinions[0].failure
-            return Decided(self._decision(plan, self._without_score(plan, failure), failure), opinions, scoring_s)
+        failed = [opinion for opinion in opinions if not opinion.HasField("strong_win_rate")]
+        # A share is calibrated for all of an ensemble's strategies together; a threshold is on the scale of ranks whoever answers.
+        if failed and (len(failed) == len(opinions) or plan.strong_share is not None):
+            return Decided(self._decision(plan, self._without_score(plan, failed[0]), failed[0].failure), opinions, scoring_s)
         return self._compared(plan, opinions, scoring_s)
 
     def _compared(self, plan: Plan, opinions: tuple[routing_pb2.Opinion, ...], scoring_s: float) -> Decided:
         """Strong iff strong_win_rate >= threshold; where nothing vouches any more for a threshold that was to be vouched for, strong.
 
-        Of an ensemble those count that answered.
+        Of an ensemble those strategies count that answered.
         """
         answered = [opinion for opinion in opinions if opinion.HasField("strong_win_rate")]
         if len(plan.strategies) == 1:
             score, found = answered[0].strong_win_rate, self._thresholds.of(plan, answered[0].checkpoint)
         else:
             score, records = self._ranks.mean(answered)
-            found = Found(plan.threshold, records)
+            found = self._thresholds.of_ensemble(plan, records)
         by_comparison = found.threshold is None or is_strong(score, found.threshold)
         if found.threshold is None:
             reason = routing_pb2.REASON_NOT_CERTIFIED
@@ -81,7 +82,7 @@ class Decider:
         decision.strong_win_rate = score
         if found.threshold is not None:
             decision.threshold = found.threshold
-        self._thresholds.decided(plan, answered, strong=decision.tier == routing_pb2.TIER_STRONG)
+        self._thresholds.decided(plan, answered, found, decision)
         return Decided(decision, opinions, scoring_s, found.record)
 
     async def ask(self, strategy: str, text: str, session: str, deadline: Deadline) -> tuple[routing_pb2.Opinion, float]:
@@ -101,10 +102,10 @@ class Decider:
             opinion.truncated, opinion.cached = score.truncated or was_clipped, score.cached
         return opinion, clock() - started
 
-    def _without_score(self, plan: Plan, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Tier.ValueType:
-        """Rule 4: the tier of a request that couldn't be scored, by the first of its strategies. One whose loss is to be bounded never goes
-        weak unscored."""
-        strategy = plan.strategies[0]
+    def _without_score(self, plan: Plan, failed: routing_pb2.Opinion) -> routing_pb2.Tier.ValueType:
+        """Rule 4: the tier of a request that couldn't be scored, by the (first) strategy that failed. One whose loss is to be bounded never
+        goes weak unscored."""
+        strategy, reason = failed.strategy, failed.failure
         instead: OnFailure = self._settings.strategies[strategy].on_failure
         if reason == routing_pb2.REASON_SCORER_OVERLOADED:
             if self._settings.controller.on_overload == "refuse":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from controller.record_book import RecordBook
 from controller.scorers import Scorers, embedder_of
+from pointsman.calibration.ensemble import mean_rank
 from pointsman.calibration.record import CalibrationRecord
 from pointsman.v1 import routing_pb2
 
@@ -18,14 +19,13 @@ class Ranks:
         self._scorers = scorers
         self._book = book
 
-    def mean(self, opinions: Sequence[routing_pb2.Opinion]) -> tuple[float, str]:
-        """The mean rank, 0 to 1, of opinions that have a win rate, and the records' names joined by `+`.
+    def mean(self, opinions: Sequence[routing_pb2.Opinion]) -> tuple[float, list[CalibrationRecord]]:
+        """The mean rank, 0 to 1, of opinions that have a win rate, and the records that the ranks are by, in order.
 
         Raises `NotCalibrated` naming a strategy whose checkpoint has no record.
         """
         records = [self.record(opinion.strategy, opinion.checkpoint) for opinion in opinions]
-        ranks = [record.rank(opinion.strong_win_rate) for record, opinion in zip(records, opinions, strict=True)]
-        return sum(ranks) / len(ranks), "+".join(record.name for record in records)
+        return mean_rank(records, [opinion.strong_win_rate for opinion in opinions]), records
 
     def record(self, strategy: str, checkpoint: str) -> CalibrationRecord:
         """The one that counts. Raises `NotCalibrated`."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from pointsman.runtime.errors import (
     InvalidRoutingSpec,
-    NotCalibrated,
     NotCertified,
     UnknownPair,
     UnknownPolicy,
@@ -77,16 +76,17 @@ def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str
             "The routing spec names no strategy, policy or tier; a model string such as router-mf-0.1 does.", param="routing"
         )
     plan = replace(Plan(pair, settings.pairs[pair], strategies, session=session), **_target(spec))
-    return plan if len(strategies) == 1 or plan.threshold is not None else _without_record(plan, settings)
+    return plan if len(strategies) == 1 or plan.max_quality_loss is None else _uncertified(plan, settings)
 
 
-def _without_record(plan: Plan, settings: Settings) -> Plan:
-    """An ensemble with another target than a threshold: a mean of ranks has another spread than ranks, and nothing is made for it."""
-    advice = f"of several strategies there is none: name one strategy, or a threshold, such as router-{plan.strategy}-0.5."
-    if plan.strong_share is not None:
-        raise NotCalibrated(f"A strong share becomes a threshold by a calibration record; {advice}", param="strong_share")
+def _uncertified(plan: Plan, settings: Settings) -> Plan:
+    """Nothing is certified for several strategies. Raises `NotCertified` where the settings say refuse."""
     if settings.controller.on_uncertified == "refuse":
-        raise NotCertified(f"A quality loss becomes a threshold by a certificate; {advice}", param="max_quality_loss")
+        raise NotCertified(
+            "A quality loss becomes a threshold by a certificate, and of several strategies there is none: name one strategy, or a "
+            f"threshold, such as router-{plan.strategy}-0.5.",
+            param="max_quality_loss",
+        )
     return replace(plan, pinned=routing_pb2.TIER_STRONG, pinned_because=routing_pb2.REASON_NOT_CERTIFIED)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,8 @@ from controller.plan import Plan
 from controller.record_book import RecordBook
 from controller.scorers import Scorers, embedder_of
 from controller.watch import Watch
-from pointsman.calibration.record import now
+from pointsman.calibration.ensemble import ensemble_of
+from pointsman.calibration.record import CalibrationRecord, now
 from pointsman.runtime.errors import NotCertified
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
@@ -25,6 +26,8 @@ class Found:
     record: str = ""
     drifted: bool = False
     """Recent traffic is no longer what the certificate was made from."""
+    ensemble: tuple[str, str] | None = None
+    """Strategy and checkpoint of the ensemble's own record, where the threshold is from it."""
 
 
 class Thresholds:
@@ -61,13 +64,23 @@ class Thresholds:
         assert plan.threshold is not None
         return Found(plan.threshold)
 
-    def decided(self, plan: Plan, opinions: Iterable[routing_pb2.Opinion], *, strong: bool) -> None:
+    def of_ensemble(self, plan: Plan, records: Sequence[CalibrationRecord]) -> Found:
+        """The threshold of a plan of several strategies, whose ranks are by these records. Raises `NotCalibrated`."""
+        if plan.strong_share is None:
+            return Found(plan.threshold, "+".join(record.name for record in records))
+        ensemble = ensemble_of(records)
+        record = self._book.records.ensemble(*ensemble)
+        return Found(record.threshold(plan.strong_share), record.name, ensemble=ensemble)
+
+    def decided(self, plan: Plan, opinions: Sequence[routing_pb2.Opinion], found: Found, decision: routing_pb2.Decision) -> None:
         """What was made of the opinions that have a win rate."""
         for opinion in opinions:
-            live = self._watch.of(opinion.strategy, opinion.checkpoint)
-            live.saw(opinion.strong_win_rate)
-            if plan.strong_share is not None:
-                live.decided(plan.strong_share, strong)
+            self._watch.of(opinion.strategy, opinion.checkpoint).saw(opinion.strong_win_rate)
+        if found.ensemble:
+            self._watch.of(*found.ensemble).saw(decision.strong_win_rate)
+        if plan.strong_share is not None:
+            live = self._watch.of(*(found.ensemble or (opinions[0].strategy, opinions[0].checkpoint)))
+            live.decided(plan.strong_share, decision.tier == routing_pb2.TIER_STRONG)
 
     def _certified(self, plan: Plan, checkpoint: str, max_quality_loss: float) -> Found:
         models = self._settings.backends[plan.backends.strong].model, self._settings.backends[plan.backends.weak].model

@@ -49,6 +49,16 @@ class Records:
             param="strong_share",
         )
 
+    def ensemble(self, strategy: str, checkpoint: str) -> CalibrationRecord:
+        """The newest record of several strategies' mean rank, by `ensemble_of` the records that count. Raises `NotCalibrated`."""
+        if found := self.of(strategy, checkpoint):
+            return found[0]
+        raise NotCalibrated(
+            f"{strategy} has no calibration record by those that its strategies have now, so strong_share can't be turned into a "
+            f"threshold: pointsman calibrate --strategies {strategy} makes one, or name a threshold, such as router-{strategy}-0.5.",
+            param="strong_share",
+        )
+
     def ranking(self, strategy: str, checkpoint: str, embedder: str = "") -> CalibrationRecord:
         """The same, for its ranks."""
         if found := self.of(strategy, checkpoint, embedder):

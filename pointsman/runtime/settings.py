@@ -205,8 +205,8 @@ class PolicySettings(Part):
     def _one_target(self) -> Self:
         if sum(t is not None for t in (self.threshold, self.strong_share, self.max_quality_loss)) != 1:
             raise ValueError("exactly one of threshold, strong_share and max_quality_loss is needed")
-        if len(set(self.strategies)) > 1 and self.threshold is None:
-            raise ValueError("several strategies need a threshold: nothing is calibrated or certified for their mean rank")
+        if len(set(self.strategies)) > 1 and self.max_quality_loss is not None:
+            raise ValueError("several strategies take a threshold or a strong_share: nothing is certified for their mean rank")
         return self
 
 

@@ -147,7 +147,7 @@ class RoutingSpec(_message.Message):
     """Requests of one session draw the same value from `random`. At most 256 bytes."""
     @_builtins.property
     def strategies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """One strategy, or several (at most 5) for the mean of their calibrated ranks, which is compared with a threshold."""
+        """One strategy, or several (at most 5) for the mean of their calibrated ranks."""
 
     def __init__(
         self,
@@ -425,7 +425,7 @@ class Receipt(_message.Message):
     """Empty when the answer is complete, else the reason it isn't, such as BACKEND_CUT or CANCELLED."""
     calibration: _builtins.str
     """The calibration record or certificate that the threshold is from; empty where the request named the threshold itself. Of several
-    strategies the records that their ranks are by, joined by `+`.
+    strategies with a threshold: the records that their ranks are by, joined by `+`.
     """
     @_builtins.property
     def decision(self) -> Global___Decision:

@@ -40,7 +40,7 @@ def test_no_file_and_an_empty_file_are_the_defaults(tmp_path: Path) -> None:
         ("strategies: {}", "strategies"),
         ("backends: {a: {base_url: 'ftp://x', model: m}}", "backends.a.base_url"),
         ("backends: {a: {base_url: 'http://x/v1', model: m}}", "pairs.default.strong: no backend is named 'strong'; there are: a"),
-        ("policies: {p: {strategies: [mf, bert], strong_share: 0.3}}", "several strategies need a threshold"),
+        ("policies: {p: {strategies: [mf, bert], max_quality_loss: 0.03}}", "several strategies take a threshold"),
         ("policies: {p: {strategies: [mf]}}", "exactly one of threshold, strong_share and max_quality_loss"),
         (
             "policies: {p: {strategies: [nope], threshold: 0.5}}",

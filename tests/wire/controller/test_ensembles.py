@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
+from pointsman.calibration.ensemble import ensemble_of
 from pointsman.calibration.files import write_record
 from pointsman.v1 import routing_pb2
 from tests.support.backend import ScriptedBackend
@@ -94,18 +96,54 @@ async def test_a_strategy_without_a_record_is_named(ensemble: RunningController,
         await ensemble.stub.Route(Request(prompt="new", routing=BOTH))
 
 
-async def test_other_targets_than_a_threshold_are_refused_before_anything_is_scored(
-    ensemble: RunningController, scorers: ScriptedScorers
-) -> None:
-    """Guessing a threshold would spend somebody's money; and five strategies are enough."""
+async def test_a_quality_loss_is_refused_before_anything_is_scored(ensemble: RunningController, scorers: ScriptedScorers) -> None:
+    """Nothing is certified for several strategies; and each of the names must be one."""
     specs = {
-        "NOT_CALIBRATED": Spec(model="router-mf+bert-30pct"),
         "NOT_CERTIFIED": Spec(strategies=["mf", "bert"], max_quality_loss=0.03),
         "UNKNOWN_STRATEGY": Spec(model="router-mf+nope-0.3"),
     }
     for expected, spec in specs.items():
         assert (await refusal(ensemble, Request(prompt="x", routing=spec)))[1] == expected
     assert not scorers.batches
+
+
+@pytest.mark.parametrize(("percent", "tier"), [(45, "STRONG"), (35, "WEAK")])
+async def test_a_strong_share_is_a_threshold_by_the_ensembles_own_record(
+    ensemble: RunningController, tmp_path: Path, percent: int, tier: str
+) -> None:
+    """The mean of ranks is 0.65, which 40 % of its sample reach; named in any order, live share and receipt are the ensemble's."""
+    members = [record(strategy=name, quantiles=quantiles) for name, quantiles in RECORDS.items()]
+    strategy, checkpoint = ensemble_of(members)
+    written = record(strategy=strategy, checkpoint=checkpoint, quantiles=(0.125, 1.0))
+    write_record(tmp_path, written)
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                answer = await route(ensemble, Spec(model=f"router-mf+bert-{percent}pct"))
+                break
+            except grpc.aio.AioRpcError:
+                await asyncio.sleep(0.05)
+    assert routing_pb2.Tier.Name(answer.decision.tier) == f"TIER_{tier}"
+    assert answer.decision.threshold == pytest.approx(written.threshold(percent / 100))
+    assert answer.receipt.calibration == written.name
+    labels = {"strategy": "bert+mf", "checkpoint": checkpoint, "target": f"{percent / 100:g}"}
+    assert ensemble.registry.get_sample_value("pointsman_live_strong_share", labels) == (tier == "STRONG")
+
+
+async def test_a_strong_share_without_a_record_by_those_that_count_now_is_refused(ensemble: RunningController, tmp_path: Path) -> None:
+    """One that was made by other records of the same strategies is of other ranks."""
+    members = [record(strategy=name, quantiles=quantiles, data_sha256="1" * 64) for name, quantiles in RECORDS.items()]
+    strategy, checkpoint = ensemble_of(members)
+    write_record(tmp_path, record(strategy=strategy, checkpoint=checkpoint))
+    with pytest.raises(grpc.aio.AioRpcError, match=r"bert\+mf has no calibration record by those .* --strategies bert\+mf makes one"):
+        await ensemble.stub.Route(Request(prompt="x", routing=Spec(model="router-mf+bert-30pct")))
+
+
+async def test_a_strong_share_needs_every_strategys_answer(ensemble: RunningController, scorers: ScriptedScorers) -> None:
+    """It was calibrated for all of them together, so the failed one's `on_failure` counts."""
+    scorers.rates["bert"] = lambda _: 7.0
+    decision = (await route(ensemble, Spec(model="router-mf+bert-30pct"))).decision
+    assert (decision.tier, decision.reason) == (routing_pb2.TIER_STRONG, routing_pb2.REASON_SCORER_ERROR)
 
 
 async def test_an_ensemble_that_nobody_certified_goes_strong_where_the_settings_say_so(
