@@ -22,8 +22,9 @@ def checked(prompts: Sequence[str]) -> Sequence[str]:
 
 
 def most_in_flight(settings: ControllerSettings) -> int:
-    """Prompts of one call at a scorer: a batch that runs and one that gathers, and never more than half of what may wait."""
-    return max(1, min(2 * settings.max_batch, settings.max_waiting // 2))
+    """Prompts of one call at a scorer: one batch, since the second would wait for the first within the same `scorer_timeout_s`; and never
+    more than half of what may wait."""
+    return max(1, min(settings.max_batch, settings.max_waiting // 2))
 
 
 async def in_order(work: Callable[[Item], Awaitable[Result]], items: Sequence[Item], at_once: int) -> list[Result]:

@@ -23,7 +23,7 @@ from pointsman.runtime.settings import ControllerSettings, ShadowSettings
 from pointsman.v1 import routing_pb2
 
 log = structlog.get_logger()
-AT_ONCE: Final = 32  # prompts at the shadow's scorer; one more is dropped
+AT_ONCE: Final = 8  # prompts at the shadow's scorer, half a batch, so that its own traffic hardly waits; one more is dropped
 _TIERS: Final = {True: "strong", False: "weak"}
 
 

@@ -32,7 +32,7 @@ async def test_each_prompt_has_its_decision_in_order_and_all_are_coalesced(contr
     answer = await controller.stub.RouteBatch(Batch(routing=SPEC, prompts=prompts))
     assert [result.decision.strong_win_rate for result in answer.results] == [n / 1024 for n in range(1024)]
     assert sum(result.decision.tier == routing_pb2.TIER_STRONG for result in answer.results) == 512
-    assert len(scorers.batches) <= 70
+    assert len(scorers.batches) <= 140
     labels = {"call": "route", "pair": "default", "strategy": "mf", "reason": "comparison", "error": ""}
     counted = [controller.registry.get_sample_value("pointsman_requests_total", {**labels, "tier": tier}) for tier in ("strong", "weak")]
     assert counted == [512, 512]
