@@ -18,11 +18,14 @@ from controller.backends import Backends
 from controller.calibrating import Calibrator
 from controller.controller import Controller
 from controller.decider import Decider
+from controller.decision_cache import DecisionCache
+from controller.ensemble import Ranks
 from controller.ledger import Ledger
 from controller.record_book import RecordBook
 from controller.sampling import Sampler
 from controller.scorers import ScorerClient
 from controller.service import RouteService
+from controller.shadow import Shadow
 from controller.thresholds import Thresholds
 from controller.watch import Watch
 from controller.watch_metrics import WatchCollector
@@ -75,8 +78,13 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         backends = await stack.enter_async_context(Backends(settings.backends))
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)
-        decider = Decider(settings, scorers, Thresholds(settings, scorers, book, watch))
-        controller = Controller(settings, decider, backends, ledger)
+        opinions = DecisionCache(scorers, own.decision_cache, registry) if own.decision_cache else scorers
+        ranks = Ranks(scorers, book)
+        decider = Decider(settings, opinions, Thresholds(settings, scorers, book, watch), ranks)
+        shadow = Shadow(own.shadow, own, opinions, ranks, registry) if own.shadow else None
+        if shadow:
+            stack.push_async_callback(shadow.close)
+        controller = Controller(settings, decider, backends, ledger, shadow)
         calibrator = Calibrator(settings, Sampler(own, scorers, watch), book, ledger.spending)
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.backends import Backends
+from controller.batch import in_order, most_in_flight
 from controller.body import parse_body
 from controller.deadline import Deadline
 from controller.decider import Decided, Decider
@@ -17,6 +18,7 @@ from controller.exchange import Exchange
 from controller.ledger import Ledger
 from controller.plan import Plan, backend_plan, make_plan
 from controller.scored_text import scored_text
+from controller.shadow import Shadow
 from pointsman import __version__
 from pointsman.runtime.decision_headers import decision_headers
 from pointsman.runtime.errors import Cancelled, InvalidBody, NotFound, PointsmanError, UnknownStrategy, declared, wire_form
@@ -42,8 +44,9 @@ class Call:
 class Controller:
     """Holds what lives as long as the process; each request's state is in its `Exchange`."""
 
-    def __init__(self, settings: Settings, decider: Decider, backends: Backends, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, decider: Decider, backends: Backends, ledger: Ledger, shadow: Shadow | None = None) -> None:
         self._settings = settings
+        self._shadow = shadow
         self._decider = decider
         self._backends = backends
         self._ledger = ledger
@@ -56,6 +59,26 @@ class Controller:
             plan = make_plan(routing, self._settings)
             await self._decide(plan, self._text(prompt), deadline, receipt)
         return receipt
+
+    async def route_batch(
+        self, request_id: str, routing: routing_pb2.RoutingSpec, prompts: Sequence[str], deadline: Deadline
+    ) -> list[routing_pb2.Decision | PointsmanError]:
+        """Each prompt's decision or why there is none, in order; each is accounted for as a request. Raises what is wrong with the spec."""
+        try:
+            plan = make_plan(routing, self._settings)
+        except PointsmanError:
+            with self._receipt(request_id):
+                raise
+
+        async def one(prompt: str) -> routing_pb2.Decision | PointsmanError:
+            try:
+                with self._receipt(request_id) as receipt:
+                    await self._decide(plan, self._text(prompt), deadline, receipt)
+            except PointsmanError as error:
+                return error
+            return receipt.decision
+
+        return await in_order(one, prompts, most_in_flight(self._settings.controller))
 
     async def compare(self, strategies: Sequence[str], prompt: str | Sequence[Any], deadline: Deadline) -> list[routing_pb2.Opinion]:
         """Every strategy's opinion of one prompt, all asked at once; no names ask all."""
@@ -104,6 +127,8 @@ class Controller:
         receipt.opinions.extend(decided.opinions)
         receipt.timings.scoring_s = decided.scoring_s
         receipt.calibration = decided.calibration
+        if self._shadow:
+            self._shadow.follow(plan, text, decided)
         return decided
 
     @contextmanager

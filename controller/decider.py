@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from controller.deadline import Deadline
+from controller.ensemble import Ranks
 from controller.plan import Plan
 from controller.scored_text import clipped
 from controller.scorers import Scorers, ScoringError
@@ -27,15 +28,16 @@ class Decided:
     opinions: tuple[routing_pb2.Opinion, ...] = ()
     scoring_s: float = 0.0
     calibration: str = ""
-    """The record or certificate that the threshold is from."""
+    """The record or certificate that the threshold is from, or the records of an ensemble's ranks."""
 
 
 class Decider:
     """Decides; holds the settings, the scorers and what turns targets into thresholds, and no state of its own."""
 
-    def __init__(self, settings: Settings, scorers: Scorers, thresholds: Thresholds) -> None:
+    def __init__(self, settings: Settings, scorers: Scorers, thresholds: Thresholds, ranks: Ranks) -> None:
         self._settings = settings
         self._scorers = scorers
+        self._ranks = ranks
         self._thresholds = thresholds
 
     async def decide(self, plan: Plan, text: str, deadline: Deadline) -> Decided:
@@ -48,16 +50,28 @@ class Decider:
             return Decided(self._decision(plan, plan.pinned, plan.pinned_because))
         if not text:
             return Decided(self._decision(plan, routing_pb2.TIER_STRONG, routing_pb2.REASON_NOTHING_TO_SCORE))
-        opinion, scoring_s = await self.ask(plan.strategy, text, plan.session, deadline)
-        if not opinion.HasField("strong_win_rate"):
-            decision = self._decision(plan, self._without_score(plan, opinion.failure), opinion.failure)
-            return Decided(decision, (opinion,), scoring_s)
-        return self._compared(plan, opinion, scoring_s)
+        # At once; one alone needs no task of its own.
+        asking = [self.ask(strategy, text, plan.session, deadline) for strategy in plan.strategies]
+        asked = await asyncio.gather(*asking) if len(asking) > 1 else [await asking[0]]
+        opinions, scoring_s = tuple(opinion for opinion, _ in asked), max(seconds for _, seconds in asked)
+        failed = [opinion for opinion in opinions if not opinion.HasField("strong_win_rate")]
+        # A share is calibrated for all of an ensemble's strategies together; a threshold is on the scale of ranks whoever answers.
+        if failed and (len(failed) == len(opinions) or plan.strong_share is not None):
+            return Decided(self._decision(plan, self._without_score(plan, failed[0]), failed[0].failure), opinions, scoring_s)
+        return self._compared(plan, opinions, scoring_s)
 
-    def _compared(self, plan: Plan, opinion: routing_pb2.Opinion, scoring_s: float) -> Decided:
-        """Strong iff strong_win_rate >= threshold; where nothing vouches any more for a threshold that was to be vouched for, strong."""
-        found = self._thresholds.of(plan, opinion.checkpoint)
-        by_comparison = found.threshold is None or is_strong(opinion.strong_win_rate, found.threshold)
+    def _compared(self, plan: Plan, opinions: tuple[routing_pb2.Opinion, ...], scoring_s: float) -> Decided:
+        """Strong iff strong_win_rate >= threshold; where nothing vouches any more for a threshold that was to be vouched for, strong.
+
+        Of an ensemble those strategies count that answered.
+        """
+        answered = [opinion for opinion in opinions if opinion.HasField("strong_win_rate")]
+        if len(plan.strategies) == 1:
+            score, found = answered[0].strong_win_rate, self._thresholds.of(plan, answered[0].checkpoint)
+        else:
+            score, records = self._ranks.mean(answered)
+            found = self._thresholds.of_ensemble(plan, records)
+        by_comparison = found.threshold is None or is_strong(score, found.threshold)
         if found.threshold is None:
             reason = routing_pb2.REASON_NOT_CERTIFIED
         elif found.drifted and not by_comparison:
@@ -65,11 +79,11 @@ class Decider:
         else:
             reason = routing_pb2.REASON_COMPARISON
         decision = self._decision(plan, _TIERS[by_comparison or found.drifted], reason)
-        decision.strong_win_rate = opinion.strong_win_rate
+        decision.strong_win_rate = score
         if found.threshold is not None:
             decision.threshold = found.threshold
-        self._thresholds.decided(plan, opinion.checkpoint, opinion.strong_win_rate, strong=decision.tier == routing_pb2.TIER_STRONG)
-        return Decided(decision, (opinion,), scoring_s, found.record)
+        self._thresholds.decided(plan, answered, found, decision)
+        return Decided(decision, opinions, scoring_s, found.record)
 
     async def ask(self, strategy: str, text: str, session: str, deadline: Deadline) -> tuple[routing_pb2.Opinion, float]:
         """One strategy's opinion and the seconds it took; a failure is in the opinion."""
@@ -85,12 +99,13 @@ class Decider:
             opinion.failure = error.reason
         else:
             opinion.strong_win_rate, opinion.checkpoint = score.strong_win_rate, score.checkpoint
-            opinion.truncated = score.truncated or was_clipped
+            opinion.truncated, opinion.cached = score.truncated or was_clipped, score.cached
         return opinion, clock() - started
 
-    def _without_score(self, plan: Plan, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Tier.ValueType:
-        """Rule 4: the tier of a request that couldn't be scored. One whose loss is to be bounded never goes weak unscored."""
-        strategy = plan.strategy
+    def _without_score(self, plan: Plan, failed: routing_pb2.Opinion) -> routing_pb2.Tier.ValueType:
+        """Rule 4: the tier of a request that couldn't be scored, by the (first) strategy that failed. One whose loss is to be bounded never
+        goes weak unscored."""
+        strategy, reason = failed.strategy, failed.failure
         instead: OnFailure = self._settings.strategies[strategy].on_failure
         if reason == routing_pb2.REASON_SCORER_OVERLOADED:
             if self._settings.controller.on_overload == "refuse":

@@ -13,6 +13,11 @@ log = structlog.get_logger()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
+def strategy_label(strategy: str) -> str:
+    """A decision's strategy as a label: whatever the order in which a caller names several, so that labels stay few."""
+    return "+".join(sorted(strategy.split("+")))
+
+
 class Ledger:
     """The controller's metrics. Labels take their values from the settings and the contracts, so they are bounded."""
 
@@ -52,9 +57,10 @@ class Ledger:
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
         call = "chat" if receipt.attempts else "route"
-        self._requests.labels(call, decision.pair, decision.strategy, tier, reason, receipt.error).inc()
-        if receipt.opinions:
-            self._scoring.labels(decision.strategy).observe(receipt.timings.scoring_s)
+        strategy = strategy_label(decision.strategy)
+        self._requests.labels(call, decision.pair, strategy, tier, reason, receipt.error).inc()
+        if not all(opinion.cached for opinion in receipt.opinions):
+            self._scoring.labels(strategy).observe(receipt.timings.scoring_s)
         if receipt.timings.first_byte_s:
             self._first_byte.labels(decision.backend).observe(receipt.timings.first_byte_s)
         self._account(receipt, tier)

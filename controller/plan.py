@@ -10,7 +10,7 @@ from typing import Any
 from pointsman.runtime.errors import (
     InvalidModelString,
     InvalidRoutingSpec,
-    Unimplemented,
+    NotCertified,
     UnknownPair,
     UnknownPolicy,
     UnknownStrategy,
@@ -20,19 +20,21 @@ from pointsman.runtime.settings import PairSettings, Settings
 from pointsman.v1 import routing_pb2
 
 MAX_SESSION_BYTES = 256
+MAX_STRATEGIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to do with a request.
 
-    Either a strategy scores and a threshold decides (given, by a strong share or by a quality loss), or the tier is pinned, or a
+    Either strategies score and a threshold decides (given, by a strong share or by a quality loss), or the tier is pinned, or a
     backend is named (and is then the pair's only one, as strong).
     """
 
     pair: str
     backends: PairSettings
-    strategy: str = ""
+    strategies: tuple[str, ...] = ()
+    """In the caller's order; several are an ensemble, whose score is the mean of their calibrated ranks."""
     threshold: float | None = None
     strong_share: float | None = None
     """Becomes a threshold by the record of the checkpoint that scores."""
@@ -41,6 +43,11 @@ class Plan:
     pinned: routing_pb2.Tier.ValueType = routing_pb2.TIER_UNSPECIFIED
     pinned_because: routing_pb2.Reason.ValueType = routing_pb2.REASON_UNSPECIFIED
     session: str = ""
+
+    @property
+    def strategy(self) -> str:
+        """The names joined by `+`, as a decision has them; empty where there's none."""
+        return "+".join(self.strategies)
 
     def backend(self, tier: routing_pb2.Tier.ValueType) -> str:
         """The name of the tier's backend."""
@@ -58,17 +65,29 @@ def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str
     pair = spec.pair or "default"
     if pair not in settings.pairs:
         raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {_names(settings.pairs)}.", param="pair")
-    strategy = _strategy(spec, settings)
+    strategies = _strategies(spec, settings)
     if spec.tier != routing_pb2.TIER_UNSPECIFIED:
         if spec.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
             raise InvalidRoutingSpec("The tier must be TIER_STRONG or TIER_WEAK.", param="routing.tier")
         because = routing_pb2.REASON_PINNED_BY_CALLER
-        return Plan(pair, settings.pairs[pair], strategy, pinned=spec.tier, pinned_because=because, session=session)
-    if not strategy:
+        return Plan(pair, settings.pairs[pair], strategies, pinned=spec.tier, pinned_because=because, session=session)
+    if not strategies:
         raise InvalidRoutingSpec(
             "The routing spec names no strategy, policy or tier; a model string such as router-mf-0.1 does.", param="routing"
         )
-    return replace(Plan(pair, settings.pairs[pair], strategy, session=session), **_target(spec))
+    plan = replace(Plan(pair, settings.pairs[pair], strategies, session=session), **_target(spec))
+    return plan if len(strategies) == 1 or plan.max_quality_loss is None else _uncertified(plan, settings)
+
+
+def _uncertified(plan: Plan, settings: Settings) -> Plan:
+    """Nothing is certified for several strategies. Raises `NotCertified` where the settings say refuse."""
+    if settings.controller.on_uncertified == "refuse":
+        raise NotCertified(
+            "A quality loss becomes a threshold by a certificate, and of several strategies there is none: name one strategy, or a "
+            f"threshold, such as router-{plan.strategy}-0.5.",
+            param="max_quality_loss",
+        )
+    return replace(plan, pinned=routing_pb2.TIER_STRONG, pinned_because=routing_pb2.REASON_NOT_CERTIFIED)
 
 
 def backend_plan(spec: routing_pb2.RoutingSpec, settings: Settings, why: str) -> Plan:
@@ -126,13 +145,14 @@ def _over(spec: routing_pb2.RoutingSpec, below: routing_pb2.RoutingSpec) -> rout
     return merged
 
 
-def _strategy(spec: routing_pb2.RoutingSpec, settings: Settings) -> str:
+def _strategies(spec: routing_pb2.RoutingSpec, settings: Settings) -> tuple[str, ...]:
     for name in spec.strategies:
         if name not in settings.strategies:
             raise UnknownStrategy(f"No strategy is named {name[:64]!r}; there are: {_names(settings.strategies)}.", param="model")
-    if len(spec.strategies) > 1:
-        raise Unimplemented("Several strategies in one request need calibrated ranks, which this release doesn't have; name one.")
-    return spec.strategies[0] if spec.strategies else ""
+    names = tuple(dict.fromkeys(spec.strategies))
+    if len(names) > MAX_STRATEGIES:
+        raise InvalidRoutingSpec(f"{len(names)} strategies are more than {MAX_STRATEGIES}.", param="routing.strategies")
+    return names
 
 
 def _target(spec: routing_pb2.RoutingSpec) -> dict[str, Any]:

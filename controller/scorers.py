@@ -65,6 +65,10 @@ class Score:
     strong_win_rate: float
     checkpoint: str
     truncated: bool = False
+    version: str = ""
+    """Of the scorer, as its state has it; empty where it doesn't say."""
+    cached: bool = False
+    """Remembered, and not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,12 @@ class ScorerState:
     checkpoint: str = ""
     embedder: str = ""
     version: str = ""
+
+
+def embedder_of(states: Mapping[str, ScorerState], strategy: str, checkpoint: str) -> str:
+    """Of the checkpoint that answered, where the probes know it; empty where they know another."""
+    state = states[strategy]
+    return state.embedder if state.checkpoint == checkpoint else ""
 
 
 class Scorers(Protocol):
@@ -146,7 +156,7 @@ class ScorerClient:
         if len(response.results) != len(prompts):
             log.error("scorer miscounted", strategy=strategy, asked=len(prompts), answered=len(response.results))
             raise ScoringError(routing_pb2.REASON_SCORER_ERROR)
-        return [_score(result, response.checkpoint) for result in response.results]
+        return [_score(result, response.checkpoint, response.version) for result in response.results]
 
     async def _probe_forever(self, strategy: str) -> None:
         while True:
@@ -172,11 +182,11 @@ class ScorerClient:
         return ScorerState(True, "", described.checkpoint, described.embedder, described.version)
 
 
-def _score(result: scorer_service_pb2.ScoreResult, checkpoint: str) -> Score | ScoringError:
+def _score(result: scorer_service_pb2.ScoreResult, checkpoint: str, version: str) -> Score | ScoringError:
     """One prompt's failure, or a number that isn't a win rate, is that prompt's alone."""
     if result.WhichOneof("result") != "strong_win_rate" or not 0 <= result.strong_win_rate <= 1:
         return ScoringError(routing_pb2.REASON_SCORER_ERROR)
-    return Score(result.strong_win_rate, checkpoint, result.truncated)
+    return Score(result.strong_win_rate, checkpoint, result.truncated, version)
 
 
 def _reason(code: grpc.StatusCode) -> routing_pb2.Reason.ValueType:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from controller.batch import checked
 from controller.calibrations import calibration_of, live_of
 from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
@@ -24,7 +25,6 @@ from pointsman.runtime.errors import (
     InvalidBody,
     InvalidRequest,
     PointsmanError,
-    Unimplemented,
 )
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc
@@ -58,7 +58,14 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     async def RouteBatch(  # noqa: N802
         self, request: route_service_pb2.RouteBatchRequest, context: Context, request_id: str
     ) -> route_service_pb2.RouteBatchResponse:
-        raise Unimplemented("RouteBatch comes with a later release; call Route for each prompt, they are coalesced on the way.")
+        prompts, deadline = checked(request.prompts), deadline_of(context, self._timeout_s)
+        found = await self._controller.route_batch(request_id, request.routing, prompts, deadline)
+        result = route_service_pb2.RouteBatchResponse.Result
+        return route_service_pb2.RouteBatchResponse(
+            results=[
+                result(error=to_status(each, request_id)) if isinstance(each, PointsmanError) else result(decision=each) for each in found
+            ]
+        )
 
     @answers_errors
     async def CompareStrategies(  # noqa: N802

@@ -65,7 +65,7 @@ class Scorer:
                 results = await serving.batcher.submit_many(prompts)
         except TimeoutError:
             raise DeadlineExceeded(f"No win rate within the {request.budget_ms} ms that the caller gave.") from None
-        return pb.ScoreResponse(results=[_to_proto(r) for r in results], checkpoint=serving.router.checkpoint)
+        return pb.ScoreResponse(results=[_to_proto(r) for r in results], checkpoint=serving.router.checkpoint, version=serving.version)
 
     def describe(self) -> pb.DescribeResponse:
         """Who answers."""

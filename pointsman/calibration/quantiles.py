@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,22 @@ def quantile(ordered: Sequence[float], fraction: float) -> float:
     below = min(int(place), len(ordered) - 2) if len(ordered) > 1 else 0
     low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
     return low + (high - low) * (place - below)
+
+
+def rank(ordered: Sequence[float], value: float) -> float:
+    """The share of the sample below a value, 0 to 1: the inverse of `quantile`.
+
+    Linear between neighbours; a value that several of the sample have is at their middle, one outside of the sample at its end.
+    """
+    first, after = bisect_left(ordered, value), bisect_right(ordered, value)
+    if first < after:
+        place = (first + after - 1) / 2
+    elif 0 < first < len(ordered):
+        low, high = ordered[first - 1], ordered[first]
+        place = first - 1 + (value - low) / (high - low)
+    else:
+        place = 0.0 if first == 0 else len(ordered) - 1
+    return place / (len(ordered) - 1)
 
 
 def estimated(ordered: Sequence[float], fraction: float, draw: random.Random, draws: int = DRAWS) -> Estimate:

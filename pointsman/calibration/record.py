@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
-from pointsman.calibration.quantiles import quantile
-from pointsman.runtime.settings import Fraction, Part, StrategyName
+from pointsman.calibration.quantiles import quantile, rank
+from pointsman.runtime.settings import Fraction, Part
 
 DIGITS: Final = 9  # sw_ranking's win rates may lie within 0.02 of each other
+Strategies = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)*$", max_length=324)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -18,9 +20,10 @@ class Sample(Part):
     """What every record says of the sample it was made from, and of who scored it."""
 
     format: Literal[1] = 1
-    strategy: StrategyName
+    strategy: Strategies
+    """Several for the mean of their ranks."""
     checkpoint: str
-    """`name@sha256:12 hex digits`, or `none`."""
+    """`name@sha256:12 hex digits`, or `none`; of several strategies the names of the records that their ranks are by."""
     embedder: str = ""
     data: str
     """What the sample was: a file's name."""
@@ -60,7 +63,9 @@ class CalibrationRecord(Sample):
     @property
     def name(self) -> str:
         """What its file is called, without the ending: the same checkpoint and data make the same."""
-        return f"{self.strategy}-{self.checkpoint.rpartition(':')[2]}-{self.data_sha256[:12]}"
+        of_several = "+" in self.strategy
+        checkpoint = hashlib.sha256(self.checkpoint.encode()).hexdigest()[:12] if of_several else self.checkpoint.rpartition(":")[2]
+        return f"{self.strategy}-{checkpoint}-{self.data_sha256[:12]}"
 
     def threshold(self, strong_share: float) -> float:
         """What so large a share of the sample reaches: its quantile, interpolated linearly as RouteLLM's calibrate_threshold.py does.
@@ -70,6 +75,11 @@ class CalibrationRecord(Sample):
         if strong_share >= 1:
             return 0.0
         return 1.0 if strong_share <= 0 else quantile(self.quantiles, 1 - strong_share)
+
+    def rank(self, strong_win_rate: float) -> float:
+        """The share of the sample that is below, 0 to 1: comparable between strategies, as win rates aren't."""
+        # Rounded as the quantiles are, or a value that many of the sample have would miss itself.
+        return rank(self.quantiles, round(strong_win_rate, DIGITS))
 
 
 def now() -> datetime:

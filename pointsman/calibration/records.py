@@ -43,13 +43,36 @@ class Records:
         """The newest record of that checkpoint. Raises `NotCalibrated` where there is none."""
         if found := self.of(strategy, checkpoint, embedder):
             return found[0]
-        others = sorted({record.checkpoint for record in self._records if record.strategy == strategy})
         raise NotCalibrated(
-            f"The checkpoint {checkpoint} of {strategy} has no calibration record, so strong_share can't be turned into a threshold "
-            f"({'records are there for ' + ', '.join(others) if others else 'nor has any other'}): pointsman calibrate makes one, or "
+            f"{self._lacks(strategy, checkpoint)}, so strong_share can't be turned into a threshold: pointsman calibrate makes one, or "
             f"name a threshold, such as router-{strategy}-0.5.",
             param="strong_share",
         )
+
+    def ensemble(self, strategy: str, checkpoint: str) -> CalibrationRecord:
+        """The newest record of several strategies' mean rank, by `ensemble_of` the records that count. Raises `NotCalibrated`."""
+        if found := self.of(strategy, checkpoint):
+            return found[0]
+        raise NotCalibrated(
+            f"{strategy} has no calibration record by those that its strategies have now, so strong_share can't be turned into a "
+            f"threshold: pointsman calibrate --strategies {strategy} makes one, or name a threshold, such as router-{strategy}-0.5.",
+            param="strong_share",
+        )
+
+    def ranking(self, strategy: str, checkpoint: str, embedder: str = "") -> CalibrationRecord:
+        """The same, for its ranks."""
+        if found := self.of(strategy, checkpoint, embedder):
+            return found[0]
+        raise NotCalibrated(
+            f"{self._lacks(strategy, checkpoint)}, so its rank among other strategies isn't known: pointsman calibrate makes one, or name "
+            "one strategy.",
+            param="strategies",
+        )
+
+    def _lacks(self, strategy: str, checkpoint: str) -> str:
+        others = sorted({record.checkpoint for record in self._records if record.strategy == strategy})
+        there = f"records are there for {', '.join(others)}" if others else "nor has any other"
+        return f"The checkpoint {checkpoint} of {strategy} has no calibration record ({there})"
 
     def certificate(
         self, strategy: str, checkpoint: str, embedder: str, pair: str, models: tuple[str, str], max_quality_loss: float, at: datetime

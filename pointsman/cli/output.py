@@ -46,6 +46,7 @@ def show_receipt(receipt: routing_pb2.Receipt, decision: routing_pb2.Decision) -
         ("tier", Text(tier, _TIER_STYLES.get(tier, ""))),
         ("model", decision.model),
         ("why", _why(decision)),
+        ("opinions", _opinions(receipt)),
         ("pair", decision.pair),
         ("checkpoint", ", ".join(opinion.checkpoint for opinion in receipt.opinions if opinion.checkpoint)),
         ("time", _time(receipt)),
@@ -119,12 +120,26 @@ def _table(*headings: str) -> Table:
     return table
 
 
+def _opinions(receipt: routing_pb2.Receipt) -> str:
+    """Of several strategies, or of one whose win rate was remembered."""
+    if len(receipt.opinions) < 2 and not any(opinion.cached for opinion in receipt.opinions):
+        return ""
+    return ", ".join(f"{each.strategy} {_opinion(each)}" for each in receipt.opinions)
+
+
+def _opinion(opinion: routing_pb2.Opinion) -> str:
+    if not opinion.HasField("strong_win_rate"):
+        return reason_name(opinion.failure)
+    return f"{opinion.strong_win_rate:.4f}{' (cached)' if opinion.cached else ''}"
+
+
 def _why(decision: routing_pb2.Decision) -> str:
     reason = reason_name(decision.reason)
     if decision.reason != routing_pb2.REASON_COMPARISON:
         return f"{reason} ({decision.strategy})" if decision.strategy else reason
     sign = "≥" if decision.tier == routing_pb2.TIER_STRONG else "<"
-    return f"{decision.strategy}: strong win rate {decision.strong_win_rate:.4f} {sign} threshold {decision.threshold:g}"
+    score = "mean rank" if "+" in decision.strategy else "strong win rate"
+    return f"{decision.strategy}: {score} {decision.strong_win_rate:.4f} {sign} threshold {decision.threshold:g}"
 
 
 def _time(receipt: routing_pb2.Receipt) -> str:

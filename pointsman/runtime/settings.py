@@ -55,6 +55,14 @@ class GatewaySettings(Part):
     """How long running requests may go on after SIGTERM."""
 
 
+class ShadowSettings(Part):
+    """A strategy that scores a sample of what others decide, to be compared with them."""
+
+    strategy: StrategyName
+    share: Fraction = 0.05
+    """Of the decided requests."""
+
+
 class ControllerSettings(Part):
     """The decision."""
 
@@ -80,6 +88,10 @@ class ControllerSettings(Part):
     max_scored_chars: Annotated[int, Field(ge=256, le=1 << 20)] = 16_000
     """Of a longer text the head (three quarters) and the tail go to the scorer: no model's window is longer, and a full batch
     stays below gRPC's usual 4 MiB."""
+    decision_cache: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000
+    """Win rates remembered by hashes of their texts; an identical text isn't scored again by the same checkpoint. 0: every one is."""
+    shadow: ShadowSettings | None = None
+    """Off the requests' path; its metrics are `pointsman_shadow_*`."""
     on_uncertified: Literal["refuse", "strong"] = "refuse"
     """Where no valid certificate bounds a request's max_quality_loss: refuse with 400, or send to strong."""
     records_interval_s: Seconds = 2
@@ -197,7 +209,7 @@ class PairSettings(Part):
 class PolicySettings(Part):
     """A named routing spec, so that thresholds change without redeploying callers."""
 
-    strategies: Annotated[list[StrategyName], Field(min_length=1)]
+    strategies: Annotated[list[StrategyName], Field(min_length=1, max_length=5)]
     pair: Name = "default"
     threshold: Fraction | None = None
     strong_share: Fraction | None = None
@@ -207,6 +219,8 @@ class PolicySettings(Part):
     def _one_target(self) -> Self:
         if sum(t is not None for t in (self.threshold, self.strong_share, self.max_quality_loss)) != 1:
             raise ValueError("exactly one of threshold, strong_share and max_quality_loss is needed")
+        if len(set(self.strategies)) > 1 and self.max_quality_loss is not None:
+            raise ValueError("several strategies take a threshold or a strong_share: nothing is certified for their mean rank")
         return self
 
 
@@ -246,6 +260,8 @@ class Settings(Part):
             for pair_name, pair in self.pairs.items():
                 for tier, backend in (("strong", pair.strong), ("weak", pair.weak)):
                     _need(f"pairs.{pair_name}.{tier}", backend, self.backends, "backend")
+        if shadow := self.controller.shadow:
+            _need("controller.shadow.strategy", shadow.strategy, self.strategies, "strategy")
         for policy_name, policy in self.policies.items():
             _need(f"policies.{policy_name}.pair", policy.pair, self.pairs, "pair")
             for strategy in policy.strategies:

@@ -147,7 +147,7 @@ class RoutingSpec(_message.Message):
     """Requests of one session draw the same value from `random`. At most 256 bytes."""
     @_builtins.property
     def strategies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """One strategy, or several for the mean of their calibrated ranks."""
+        """One strategy, or several (at most 5) for the mean of their calibrated ranks."""
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class Decision(_message.Message):
     threshold: _builtins.float
     """0 to 1; unset when the tier was pinned or a backend was named."""
     strong_win_rate: _builtins.float
-    """0 to 1, a rank score and not a probability; unset when nothing was scored."""
+    """0 to 1, a rank score and not a probability; of several strategies the mean of their calibrated ranks. Unset when nothing was scored."""
     tier: Global___Tier.ValueType
     """The tier that answers."""
     model: _builtins.str
@@ -424,7 +424,9 @@ class Receipt(_message.Message):
     error: _builtins.str
     """Empty when the answer is complete, else the reason it isn't, such as BACKEND_CUT or CANCELLED."""
     calibration: _builtins.str
-    """The calibration record or certificate that the threshold is from; empty where the request named the threshold itself."""
+    """The calibration record or certificate that the threshold is from; empty where the request named the threshold itself. Of several
+    strategies with a threshold: the records that their ranks are by, joined by `+`.
+    """
     @_builtins.property
     def decision(self) -> Global___Decision:
         """What was decided."""

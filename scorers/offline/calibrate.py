@@ -2,7 +2,8 @@
 
     python -m scorers.offline.calibrate --data FILE --strategies mf,bert [--strong-share 0.3] [--url HOST:PORT] [--out records]
 
-Without --url the strategies are built in this process, by the settings; with it a running service is asked. The records say what
+Without --url the strategies are built in this process, by the settings; with it a running service is asked. mf+bert calibrates both,
+and the mean of their ranks, for router-mf+bert-30pct. The records say what
 part of the sample each threshold sends to strong; other traffic has other win rates, so calibrate on your own.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,7 @@ from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.table import Table
 
+from pointsman.calibration.ensemble import ensemble_record
 from pointsman.calibration.files import Record, write_record
 from pointsman.calibration.making import SHARES, Data, Scorer, calibration_record, prompts_sha256, share_of_budget
 from pointsman.calibration.record import CalibratedShare, CalibrationRecord
@@ -55,11 +58,25 @@ def _run(options: argparse.Namespace, errors: Console) -> None:
     data, prompts = load_prompts(options.data, validation_only=options.split == "validation")
     if said := repeats(prompts):
         warn(errors, f"{data}: {said}")
+    asked = [tuple(dict.fromkeys(name.split("+"))) for name in options.strategies]
+    options.strategies = list(dict.fromkeys(chain.from_iterable(asked)))
     scored = scored_by_options(prompts, "scoring", options, settings, errors)
     sample = Data(data, prompts_sha256(prompts))
-    records = [calibration_record(scorer_of(each), each.win_rates, sample, shares, draws=options.draws) for each in scored]
+    records = _records(asked, scored, sample, shares, options.draws)
     files = written(options.out or settings.records_dir, records)
     _show(records, files, as_json=options.json)
+
+
+def _records(
+    asked: Iterable[tuple[str, ...]], scored: Sequence[Scored], sample: Data, shares: Sequence[float], draws: int
+) -> list[CalibrationRecord]:
+    """Each strategy's, then those of several by them. Raises `InvalidRequest` where win rates can't tell prompts apart."""
+    records = [calibration_record(scorer_of(each), each.win_rates, sample, shares, draws=draws) for each in scored]
+    own = {each.strategy: (record, each.win_rates) for record, each in zip(records, scored, strict=True)}
+    for several in (names for names in asked if len(names) > 1):
+        members, win_rates = [own[name][0] for name in several], [own[name][1] for name in several]
+        records.append(ensemble_record(members, win_rates, sample, shares, draws=draws))
+    return records
 
 
 def _recent(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -23,13 +24,18 @@ _CALLERS = 6
 async def _load(address: str, stop: asyncio.Event) -> Counter[str]:
     """Closed-loop callers of both tiers; each call's outcome, and none may outlast its deadline or raise anything else."""
     outcomes: Counter[str] = Counter()
+    numbers = itertools.count()
 
     async def caller(number: int, client: AsyncClient) -> None:
         while not stop.is_set():
             begun = time.monotonic()
             try:
                 answer = await client.chat(
-                    [{"role": "user", "content": f"Say hi, {number}."}], model=f"router-mf-{number % 2}", max_tokens=3, timeout=_DEADLINE_S
+                    # No two alike, or the decision cache would spare the scorers.
+                    [{"role": "user", "content": f"Say hi, {next(numbers)}."}],
+                    model=f"router-mf-{number % 2}",
+                    max_tokens=3,
+                    timeout=_DEADLINE_S,
                 )
             except RouteError as error:
                 outcomes[error.reason] += 1
@@ -51,7 +57,7 @@ async def _normal_again(product: Product, killed: int) -> None:
             if not psutil.pid_exists(killed) and await asyncio.to_thread(product.ready):
                 try:
                     answers = [
-                        await client.chat([{"role": "user", "content": "Hi"}], model=model, max_tokens=2, timeout=10)
+                        await client.chat([{"role": "user", "content": f"Hi, {time.time_ns()}"}], model=model, max_tokens=2, timeout=10)
                         for model in ("router-mf-0", "router-mf-1", "router-mf-0", "router-mf-1")
                     ]
                 except RouteError:

@@ -21,6 +21,8 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
 
     rates: dict[str, Rate]
     delay_s: float = 0.0
+    delays_s: dict[str, float] = field(default_factory=dict)
+    """Of one application, in the place of `delay_s`."""
     fail_with: grpc.StatusCode | None = None
     batches: list[list[str]] = field(default_factory=list)
     address: str = ""
@@ -28,13 +30,14 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
     version: str = "test"
 
     async def Score(self, request: scorer_service_pb2.ScoreRequest, context: Any) -> scorer_service_pb2.ScoreResponse:
-        rate = self.rates[await self._application(context)]
+        application = await self._application(context)
+        rate = self.rates[application]
         self.batches.append([prompt.text for prompt in request.prompts])
-        await asyncio.sleep(self.delay_s)
+        await asyncio.sleep(self.delays_s.get(application, self.delay_s))
         if self.fail_with:
             await context.abort(self.fail_with, "as scripted")
         results = [scorer_service_pb2.ScoreResult(strong_win_rate=rate(prompt)) for prompt in request.prompts]
-        return scorer_service_pb2.ScoreResponse(results=results, checkpoint=self.checkpoint)
+        return scorer_service_pb2.ScoreResponse(results=results, checkpoint=self.checkpoint, version=self.version)
 
     async def Describe(self, request: scorer_service_pb2.DescribeRequest, context: Any) -> scorer_service_pb2.DescribeResponse:
         name = await self._application(context)

@@ -43,11 +43,13 @@ def test_no_file_and_an_empty_file_are_the_defaults(tmp_path: Path) -> None:
         ("backends: {a: {base_url: 'http://x', model: m, key_header: 'a b'}}", "backends.a.key_header"),
         ("backends: {a: {base_url: 'http://x', model: m, query: {v: 1}}}", "backends.a.query.v"),
         ("backends: {a: {base_url: 'http://x/v1', model: m}}", "pairs.default.strong: no backend is named 'strong'; there are: a"),
+        ("policies: {p: {strategies: [mf, bert], max_quality_loss: 0.03}}", "several strategies take a threshold"),
         ("policies: {p: {strategies: [mf]}}", "exactly one of threshold, strong_share and max_quality_loss"),
         (
             "policies: {p: {strategies: [nope], threshold: 0.5}}",
             "no strategy is named 'nope'; there are: bert, causal_llm, mf, random, sw_ranking",
         ),
+        ("controller: {shadow: {strategy: nope}}", "controller.shadow.strategy: no strategy is named 'nope'"),
         ("controller: {scorer_timeout_s: .nan}", "controller.scorer_timeout_s"),
         ("- a list", "the top level must be keys and values"),
         ("a: [", "not valid YAML"),

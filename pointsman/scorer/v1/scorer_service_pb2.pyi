@@ -80,8 +80,11 @@ class ScoreResponse(_message.Message):
 
     RESULTS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """The checkpoint that scored, as `name@sha256:12 hex digits`; `none` for random."""
+    version: _builtins.str
+    """Who scored, as DescribeResponse has it: it differs where the same checkpoint may give other win rates."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreResult]:
         """As many as prompts, in their order."""
@@ -91,10 +94,11 @@ class ScoreResponse(_message.Message):
         *,
         results: _abc.Iterable[Global___ScoreResult] | None = ...,
         checkpoint: _builtins.str = ...,
+        version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "results", b"results", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

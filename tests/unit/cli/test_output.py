@@ -38,6 +38,21 @@ def test_a_receipt_shows_the_comparison_and_what_it_cost(capsys: pytest.CaptureF
     assert "attempts" not in out
 
 
+def test_several_strategies_show_their_opinions(capsys: pytest.CaptureFixture[str]) -> None:
+    """What each said, what was remembered and what failed; what was compared is the mean of their ranks."""
+    opinions = [
+        routing_pb2.Opinion(strategy="mf", strong_win_rate=0.25, cached=True),
+        routing_pb2.Opinion(strategy="bert", failure=routing_pb2.REASON_SCORER_TIMEOUT),
+    ]
+    decision = routing_pb2.Decision(
+        strategy="mf+bert", threshold=0.5, strong_win_rate=0.75, tier=routing_pb2.TIER_STRONG, reason=routing_pb2.REASON_COMPARISON
+    )
+    show_receipt(routing_pb2.Receipt(opinions=opinions), decision)
+    out = capsys.readouterr().out
+    for shown in ("mf+bert: mean rank 0.7500 ≥ threshold 0.5", "mf 0.2500 (cached), bert scorer_timeout"):
+        assert shown in out
+
+
 def test_a_decision_without_a_comparison_gives_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     """No win rate is made up."""
     show_receipt(routing_pb2.Receipt(), routing_pb2.Decision(tier=routing_pb2.TIER_STRONG, reason=routing_pb2.REASON_NOTHING_TO_SCORE))

@@ -88,7 +88,7 @@ async def test_a_batch_is_answered_in_order_with_the_checkpoint_that_scored() ->
     assert [r.strong_win_rate for r in answer.results] == [0.25, 0, 0.5, 0.1]
     assert [r.truncated for r in answer.results] == [False, False, False, True]
     assert answer.results[1].error == "no number"
-    assert answer.checkpoint == "one"
+    assert (answer.checkpoint, answer.version) == ("one", scorer.describe().version)
 
 
 async def test_no_prompts_are_no_results() -> None:

@@ -188,11 +188,3 @@ async def test_policies_and_backend_names_follow_the_settings(
         assert (await route(controller, Spec(policy="cheap", threshold=0.1))).decision.tier == routing_pb2.TIER_STRONG
         named = (await route(controller, Spec(model="weak-model"))).decision
         assert (named.backend, named.reason) == ("weak", routing_pb2.REASON_BACKEND_NAMED)
-
-
-async def test_calls_of_a_later_release_say_so(controller: RunningController) -> None:
-    """UNIMPLEMENTED with a sentence."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await controller.stub.RouteBatch(route_service_pb2.RouteBatchRequest(prompts=["x"]))
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert "later release" in str(caught.value.details())

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
-from pointsman.calibration.files import read_record
+from pointsman.calibration.ensemble import ensemble_record
+from pointsman.calibration.files import Record, read_record
 from pointsman.calibration.making import Data, Scorer, calibration_record, prompts_sha256, share_of_budget
 from pointsman.calibration.record import CalibrationRecord
 from pointsman.runtime.errors import InvalidRequest
@@ -86,6 +88,32 @@ def test_the_command_writes_a_record(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [each.strong_share for each in written.thresholds] == [0.25]
     assert len(written.quantiles) == 400
     assert written.threshold(0.25) == pytest.approx(0.75, abs=0.1)
+
+
+def test_the_command_calibrates_several_strategies_together(tmp_path: Path) -> None:
+    """Each by itself, and the mean of their ranks by these records; named in another order it's the same record."""
+    arguments = ["--data", str(prompts_file(tmp_path, 40)), "--draws", "20", "--no-cache"]
+    written: dict[str, dict[str, Record]] = {}
+    for names in ("random+mf", "mf+random"):
+        assert main([*arguments, "--strategies", names, "--out", str(tmp_path / names)]) == 0
+        written[names] = {record.strategy: record for record in map(read_record, (tmp_path / names).iterdir())}
+    found = written["random+mf"]
+    assert set(found) == {"mf", "random", "mf+random"} == set(written["mf+random"])
+    assert found["mf+random"].checkpoint == f"{found['mf'].name}+{found['random'].name}"
+    assert found["mf+random"].name == written["mf+random"]["mf+random"].name
+
+
+def test_the_mean_of_ranks_has_a_record_of_its_own() -> None:
+    """Its thresholds send the shares of a sample that each strategy's own wouldn't."""
+    draw = np.random.default_rng(3)
+    rates = {"mf": (draw.random(2000) * 0.02 + 0.5).tolist(), "bert": draw.beta(2, 5, 2000).tolist()}
+    members = [calibration_record(Scorer(name, f"c@sha256:{name}", ""), each, SAMPLE, [0.5], draws=5) for name, each in rates.items()]
+    found = ensemble_record(members, list(rates.values()), SAMPLE, [0.3], draws=5)
+    means = np.mean([rankdata(each) / 2000 for each in rates.values()], axis=0)
+    assert (found.strategy, found.checkpoint) == ("bert+mf", f"{members[1].name}+{members[0].name}")
+    for share in (0.1, 0.3, 0.8):
+        assert np.mean(means >= found.threshold(share)) == pytest.approx(share, abs=0.003)
+    assert abs(np.mean(means >= 0.9) - 0.1) > 0.05  # a mean of two ranks is no rank
 
 
 def test_the_command_takes_a_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
