@@ -18,6 +18,7 @@ from controller.backends import Backends
 from controller.calibrating import Calibrator
 from controller.controller import Controller
 from controller.decider import Decider
+from controller.dispatch import Dispatcher
 from controller.ledger import Ledger
 from controller.record_book import RecordBook
 from controller.sampling import Sampler
@@ -76,7 +77,7 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)
         decider = Decider(settings, scorers, Thresholds(settings, scorers, book, watch))
-        controller = Controller(settings, decider, backends, ledger)
+        controller = Controller(settings, decider, Dispatcher(settings, backends, ledger.breaker_changed), ledger)
         calibrator = Calibrator(settings, Sampler(own, scorers, watch), book, ledger.spending)
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)

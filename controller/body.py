@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ class ChatBody:
     messages: list[Any]
     user: str  # OpenAI's `user`, empty when absent
     stream: bool
+    fields: Mapping[str, Any]
+    """All of it, parsed."""
 
     def with_model(self, model: str) -> bytes:
         """The body with only the value of `model` replaced; one copy."""
@@ -49,7 +52,7 @@ def parse_chat_body(raw: bytes, *, max_bytes: int) -> ChatBody:
         raise InvalidModelString(f"model must be a string such as router-mf-0.1, not {_kind(model)}.", param="model")
     if not isinstance(stream, bool | None):
         raise InvalidBody(f"stream must be true or false, not {_kind(stream)}.", param="stream")
-    return ChatBody(raw, model, spans["model"], _messages(fields), user if isinstance(user, str) else "", stream is True)
+    return ChatBody(raw, model, spans["model"], _messages(fields), user if isinstance(user, str) else "", stream is True, fields)
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
