@@ -153,7 +153,7 @@ class Prices(Part):
 class BreakerSettings(Part):
     """When a backend that fails isn't called for a while."""
 
-    failures: Annotated[int, Field(ge=1)] = 5
+    failures: Annotated[int, Field(ge=1)] = 10
     """So many failures in a row open the breaker."""
     failure_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
     """And so does this ratio of failures over `window_s`, of `min_requests` at least."""
