@@ -167,6 +167,12 @@ async def hanging_up(_: Received, writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
+async def babbling(_: Received, writer: asyncio.StreamWriter) -> None:
+    """Something that isn't HTTP."""
+    writer.write(b"\x16\x03\x01 what?\r\n\r\n")
+    await writer.drain()
+
+
 async def resetting(_: Received, writer: asyncio.StreamWriter) -> None:
     """Resets the connection without a word."""
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -95,6 +95,12 @@ def test_who_may_answer_stands_in_order(plan: Plan, tier: routing_pb2.Tier.Value
     assert [each.backend for each in candidates_of(plan, tier, BACKENDS)] == order
 
 
+def test_a_weak_backend_of_the_same_models_name_is_no_strong_one() -> None:
+    """Two servers may call different models the same."""
+    backends = {"s": _backend("default"), "w": _backend("default")}
+    assert [each.backend for each in candidates_of(Plan("p", PAIR, "mf", max_quality_loss=0.1), STRONG, backends)] == ["s"]
+
+
 def test_a_fallback_counts_as_its_tier_unless_it_is_the_other_tiers_backend() -> None:
     """So strong's own fallback is no spending, and weak in strong's list is weak."""
     tiers = {each.backend: each.tier for each in candidates_of(Plan("p", PAIR, "mf"), STRONG, BACKENDS)}

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from pointsman.runtime.settings import BackendSettings
+from pointsman.runtime.settings import BackendSettings, BreakerSettings
 from tests.support.backend import Script, ScriptedBackend, answering, echoing, hanging, hanging_up, streaming
 from tests.support.controllers import RunningController, running_controller
 from tests.support.scorers import ScriptedScorers
@@ -64,6 +64,15 @@ async def test_without_another_backend_the_caller_hears_when_to_come_back(scorer
         assert (reason, facts["code"], facts["http_status"]) == ("BACKEND_UNREACHABLE", "UNAVAILABLE", "502")
         assert 50 < float(facts["retry_after_s"]) <= 60
     assert len(weak.received) == 3
+
+
+async def test_a_breaker_that_opens_ends_the_retries(scorers: ScriptedScorers, weak: ScriptedBackend) -> None:
+    """The error is what the backend said, not that it was spared."""
+    weak.script = answering(503, b"no")
+    settings = weak.settings.model_copy(update={"retries": 5, "backoff_s": 0.01, "breaker": BreakerSettings(failures=2)})
+    async with running_controller({"weak": settings}, scorers.address, pairs={"default": {"strong": "weak", "weak": "weak"}}) as controller:
+        assert (await refused(controller, body()))[0] == "BACKEND_FAILED"
+    assert len(weak.received) == 2
 
 
 async def test_one_request_at_a_time_tries_a_backend_that_may_be_back(

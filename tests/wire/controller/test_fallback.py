@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from pointsman.runtime.settings import BreakerSettings
 from pointsman.v1 import route_service_pb2, routing_pb2
 from tests.support.backend import Script, ScriptedBackend, answering, cutting, echoing, hanging, hanging_up, scripted_backend, streaming
 from tests.support.controllers import RunningController, running_controller
@@ -149,6 +150,18 @@ async def test_fallback_to_strong_is_capped(
         if cap:
             await relayed(controller, body(TO_STRONG))
             assert (await relayed(controller, body())).decided[0] == "strong"
+
+
+async def test_a_strong_backend_that_is_spared_is_no_reason_to_speak_of_the_cap(
+    scorers: ScriptedScorers, strong: ScriptedBackend, weak: ScriptedBackend
+) -> None:
+    """It couldn't have answered, so the caller hears what failed."""
+    weak.script = strong.script = hanging_up
+    of = {"strong": {"breaker": BreakerSettings(failures=1)}}
+    async with _with(scorers, strong, weak, of=of, own={"fallback_to_strong_cap": 0}) as controller:
+        assert (await refused(controller, body(TO_STRONG)))[0] == "BACKEND_UNREACHABLE"
+        assert (await refused(controller, body()))[0] == "BACKEND_UNREACHABLE"
+    assert len(strong.received) == 1
 
 
 async def test_falling_back_to_weak_is_never_capped(scorers: ScriptedScorers, strong: ScriptedBackend, weak: ScriptedBackend) -> None:

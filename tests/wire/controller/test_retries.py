@@ -12,7 +12,19 @@ import grpc
 import pytest
 
 from pointsman.v1 import route_service_pb2
-from tests.support.backend import Script, ScriptedBackend, answering, by_turns, cutting, echoing, hanging, hanging_up, resetting, streaming
+from tests.support.backend import (
+    Script,
+    ScriptedBackend,
+    answering,
+    babbling,
+    by_turns,
+    cutting,
+    echoing,
+    hanging,
+    hanging_up,
+    resetting,
+    streaming,
+)
 from tests.support.controllers import RunningController, running_controller
 from tests.support.scorers import ScriptedScorers
 from tests.wire.controller.relaying import body, refused, relayed
@@ -83,7 +95,7 @@ async def test_a_500_is_tried_again_only_where_the_settings_say_so(weak: Scripte
         assert len(weak.received) == calls
 
 
-@pytest.mark.parametrize("script", [answering(400, b"{}"), answering(401, b"{}"), answering(200, b"<html>"), cutting])
+@pytest.mark.parametrize("script", [answering(400, b"{}"), answering(401, b"{}"), answering(200, b"<html>"), cutting, babbling])
 async def test_what_was_answered_is_not_asked_again(weak: ScriptedBackend, scorers: ScriptedScorers, script: Script) -> None:
     """A refusal, a wrong key, nonsense, and half of an answer."""
     weak.script = script
