@@ -19,6 +19,7 @@ from controller.calibrating import Calibrator
 from controller.controller import Controller
 from controller.decider import Decider
 from controller.decision_cache import DecisionCache
+from controller.dispatch import Dispatcher
 from controller.ensemble import Ranks
 from controller.ledger import Ledger
 from controller.record_book import RecordBook
@@ -84,7 +85,7 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         shadow = Shadow(own.shadow, own, opinions, ranks, registry) if own.shadow else None
         if shadow:
             stack.push_async_callback(shadow.close)
-        controller = Controller(settings, decider, backends, ledger, shadow)
+        controller = Controller(settings, decider, Dispatcher(settings, backends, ledger.breaker_changed), ledger, shadow)
         calibrator = Calibrator(settings, Sampler(own, scorers, watch), book, ledger.spending)
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)

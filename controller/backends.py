@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import aiohttp
@@ -172,6 +174,8 @@ async def _translated(name: str, deadline: Deadline, at_most_s: float, when_lost
         if remaining <= at_most_s:
             raise DeadlineExceeded(f"The deadline passed while the backend {name} was answering.", backend=name) from None
         raise BackendTimeout(f"The backend {name} sent nothing for {at_most_s:g} s.", backend=name) from None
+    except aiohttp.ClientResponseError:
+        raise BackendFailed(f"The backend {name} answered with something that isn't HTTP.", backend=name) from None
     except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
         # httpx-aiohttp calls every lost connection a ConnectTimeout; the cause tells which ones timed out.
         if isinstance(error.__cause__, TimeoutError):
@@ -182,15 +186,27 @@ async def _translated(name: str, deadline: Deadline, at_most_s: float, when_lost
 
 def _refuse_failures(name: str, response: httpx.Response) -> None:
     status = response.status_code
+    if status in PASSED_THROUGH or 200 <= status < 300:
+        return
+    wait_s = _retry_after(response.headers.get("retry-after", ""))
+    error: BackendError
     if status in (401, 403):
-        raise BackendAuth(f"The backend {name} refused our key ({status}); its key_env or key_file needs a look.", backend=name)
-    if status == 429:
-        raise BackendRateLimited(f"The backend {name} is at its rate limit.", backend=name, retry_after_s=_retry_after(response))
-    if status not in PASSED_THROUGH and not 200 <= status < 300:
-        raise BackendFailed(f"The backend {name} answered {status}.", backend=name)
+        error = BackendAuth(f"The backend {name} refused our key ({status}); its key_env or key_file needs a look.", backend=name)
+    elif status == 429:
+        retry_after_s = 1.0 if wait_s is None else wait_s
+        error = BackendRateLimited(f"The backend {name} is at its rate limit.", backend=name, retry_after_s=retry_after_s)
+    else:
+        error = BackendFailed(f"The backend {name} answered {status}.", backend=name, retry_after_s=wait_s)
+    error.answered, error.wait_s = status, wait_s
+    raise error
 
 
-def _retry_after(response: httpx.Response) -> float:
-    """Seconds; a date or nonsense counts as one."""
-    text = response.headers.get("retry-after", "")
-    return float(text) if text.isascii() and text.isdigit() else 1.0
+def _retry_after(text: str) -> float | None:
+    """Seconds; None where the header is missing or nonsense. A date counts from our clock."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp())

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from controller.backends import Backends
 from controller.batch import in_order, most_in_flight
 from controller.body import parse_body
+from controller.candidates import Candidate, candidates_of, capable, without_other_tier
+from controller.capability import is_guarded, needs_of
 from controller.deadline import Deadline
 from controller.decider import Decided, Decider
+from controller.dispatch import Ask, Dispatcher
 from controller.endpoints import CHAT_COMPLETIONS, ENDPOINTS
 from controller.exchange import Exchange
 from controller.ledger import Ledger
@@ -21,7 +23,7 @@ from controller.scored_text import scored_text
 from controller.shadow import Shadow
 from pointsman import __version__
 from pointsman.runtime.decision_headers import decision_headers
-from pointsman.runtime.errors import Cancelled, InvalidBody, NotFound, PointsmanError, UnknownStrategy, declared, wire_form
+from pointsman.runtime.errors import InvalidBody, NotFound, PointsmanError, UnknownStrategy, error_name
 from pointsman.runtime.model_string import parse_model_string
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
@@ -44,12 +46,13 @@ class Call:
 class Controller:
     """Holds what lives as long as the process; each request's state is in its `Exchange`."""
 
-    def __init__(self, settings: Settings, decider: Decider, backends: Backends, ledger: Ledger, shadow: Shadow | None = None) -> None:
+    def __init__(self, settings: Settings, decider: Decider, dispatcher: Dispatcher, ledger: Ledger, shadow: Shadow | None = None) -> None:
         self._settings = settings
         self._shadow = shadow
         self._decider = decider
-        self._backends = backends
+        self._dispatcher = dispatcher
         self._ledger = ledger
+        self._guarded = any(is_guarded(backend) for backend in settings.backends.values())
 
     async def route(
         self, request_id: str, routing: routing_pb2.RoutingSpec, prompt: str | Sequence[Any], deadline: Deadline
@@ -58,6 +61,7 @@ class Controller:
         with self._receipt(request_id) as receipt:
             plan = make_plan(routing, self._settings)
             await self._decide(plan, self._text(prompt), deadline, receipt)
+            self._guard(plan, prompt, receipt.decision)
         return receipt
 
     async def route_batch(
@@ -74,6 +78,7 @@ class Controller:
             try:
                 with self._receipt(request_id) as receipt:
                     await self._decide(plan, self._text(prompt), deadline, receipt)
+                    self._guard(plan, prompt, receipt.decision)
             except PointsmanError as error:
                 return error
             return receipt.decision
@@ -108,15 +113,29 @@ class Controller:
                 plan = backend_plan(routing, self._settings, why)
             else:
                 plan = make_plan(routing, self._settings, session=body.user)
-            decided = await self._decide(plan, text, call.deadline, receipt)
+            await self._decide(plan, text, call.deadline, receipt)
+            candidates = self._candidates(plan, body.fields, receipt.decision)
             call.deadline.check()
-            with self._attempt(receipt) as answered:
-                opened = self._backends.open(
-                    decided.decision.backend, call.endpoint, call.headers, body.with_model(decided.decision.model), call.deadline
-                )
-                async with opened as answer:
-                    answered(answer.status)
-                    yield Exchange(receipt, answer, strong=plan.backends.strong, backends=self._settings.backends, begun=begun)
+            ask = Ask(call.endpoint, call.headers, body.with_model, call.deadline)
+            async with self._dispatcher.answer(candidates, ask, receipt) as answer:
+                yield Exchange(receipt, answer, strong=plan.backends.strong, backends=self._settings.backends, begun=begun)
+
+    def _guard(self, plan: Plan, prompt: str | Sequence[Any], decision: routing_pb2.Decision) -> None:
+        """Of a request that is only decided on, by its messages alone."""
+        message = {"role": "user", "content": prompt}
+        self._candidates(plan, {"messages": [message] if isinstance(prompt, str) else prompt}, decision)
+
+    def _candidates(self, plan: Plan, fields: Mapping[str, Any], decision: routing_pb2.Decision) -> list[Candidate]:
+        """Who may answer, in order. Where what was decided lacks what the request needs, the decision becomes the first that doesn't."""
+        backends = self._settings.backends
+        candidates = candidates_of(plan, decision.tier, backends)
+        if self._guarded:
+            candidates = capable(candidates, needs_of(fields), backends, plan.pair)
+        first = candidates[0]
+        if first.backend != decision.backend:
+            decision.tier, decision.backend, decision.reason = first.tier, first.backend, routing_pb2.REASON_CAPABILITY
+            decision.model = backends[first.backend].model
+        return candidates if plan.backends.fallback == "other_tier" else without_other_tier(candidates)
 
     def _text(self, prompt: str | Sequence[Any]) -> str:
         return prompt if isinstance(prompt, str) else scored_text(prompt, self._settings.controller.scored_window)
@@ -141,31 +160,13 @@ class Controller:
         try:
             yield receipt
         except BaseException as error:
-            receipt.error = receipt.error or _error_name(error)
+            receipt.error = receipt.error or error_name(error)
             if isinstance(error, PointsmanError) and receipt.HasField("decision"):
                 error.decision = dict(decision_headers(receipt.decision))
             raise
         finally:
             receipt.timings.total_s = clock() - begun
             self._ledger.finish(receipt)
-
-    @contextmanager
-    def _attempt(self, receipt: routing_pb2.Receipt) -> Iterator[Any]:
-        """Notes one call to a backend: `answered(status)` at its first byte, or the error that came instead."""
-        clock = asyncio.get_running_loop().time
-        begun = clock()
-        attempt = receipt.attempts.add(backend=receipt.decision.backend, tier=receipt.decision.tier)
-
-        def answered(status: int) -> None:
-            attempt.http_status = status
-            attempt.elapsed_s = receipt.timings.first_byte_s = clock() - begun
-
-        try:
-            yield answered
-        except BaseException as error:
-            attempt.error = _error_name(error)
-            attempt.elapsed_s = attempt.elapsed_s or clock() - begun
-            raise
 
 
 def _with_model(routing: routing_pb2.RoutingSpec, model: str) -> routing_pb2.RoutingSpec:
@@ -177,9 +178,3 @@ def _with_model(routing: routing_pb2.RoutingSpec, model: str) -> routing_pb2.Rou
     merged = routing_pb2.RoutingSpec(model=model)
     merged.MergeFrom(routing)
     return merged
-
-
-def _error_name(error: BaseException) -> str:
-    if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return wire_form(Cancelled("")).reason
-    return wire_form(declared(error)).reason

@@ -55,7 +55,7 @@ class Exchange:
 
     def fail(self, error: PointsmanError) -> None:
         """The stream began and was cut."""
-        self.receipt.error = wire_form(error).reason
+        self.receipt.error = self.receipt.attempts[-1].error = wire_form(error).reason
 
     def _checked(self, body: bytes) -> object:
         """The answer's JSON; only a success must be JSON, since a refusal passes through unchanged, and what is packed isn't unpacked."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -31,6 +33,13 @@ class Ledger:
         self._first_byte = Histogram(
             "pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", ["backend"], buckets=_SECONDS, registry=registry
         )
+        self._attempts = Counter(
+            "pointsman_backend_attempts",
+            "Calls to backends; kind is first, retry or fallback, outcome ok or the error's reason, in lower case.",
+            ["backend", "kind", "outcome"],
+            registry=registry,
+        )
+        self._breaker = Gauge("pointsman_backend_breaker", "0 closed, 1 half-open, 2 open.", ["backend"], registry=registry)
         self._tokens = Counter("pointsman_tokens", "Tokens as backends count them.", ["backend", "tier", "kind"], registry=registry)
         self._cost = Counter("pointsman_cost", "Money spent.", ["backend", "tier", "currency"], registry=registry)
         self._always_strong = Counter(
@@ -46,6 +55,10 @@ class Ledger:
     def strategy_ready(self, strategy: str, ready: bool) -> None:
         """What the last probe saw."""
         self._ready.labels(strategy).set(ready)
+
+    def breaker_changed(self, backend: str, state: int) -> None:
+        """A backend's breaker: 0 closed, 1 half-open, 2 open."""
+        self._breaker.labels(backend).set(state)
 
     def finish(self, receipt: routing_pb2.Receipt) -> None:
         """A request has ended, with or without an answer."""
@@ -63,6 +76,8 @@ class Ledger:
             self._scoring.labels(strategy).observe(receipt.timings.scoring_s)
         if receipt.timings.first_byte_s:
             self._first_byte.labels(decision.backend).observe(receipt.timings.first_byte_s)
+        for kind, attempt in _kinds(receipt.attempts):
+            self._attempts.labels(attempt.backend, kind, attempt.error.lower() or "ok").inc()
         self._account(receipt, tier)
         log.info(
             "routed",
@@ -75,6 +90,7 @@ class Ledger:
             tier=tier,
             reason=reason,
             backend=decision.backend,
+            attempts=[f"{attempt.backend} {attempt.error or attempt.http_status}" for attempt in receipt.attempts],
             error=receipt.error or None,
             calibration=receipt.calibration or None,
             scoring_s=round(receipt.timings.scoring_s, 4),
@@ -91,3 +107,11 @@ class Ledger:
         if receipt.HasField("cost"):
             self._cost.labels(backend, tier, receipt.cost.currency).inc(receipt.cost.amount)
             self._always_strong.labels(receipt.decision.pair, receipt.cost.currency).inc(receipt.cost.always_strong)
+
+
+def _kinds(attempts: Sequence[routing_pb2.Attempt]) -> Iterator[tuple[str, routing_pb2.Attempt]]:
+    """Each attempt with what it was."""
+    before = ""
+    for attempt in attempts:
+        yield "first" if not before else "retry" if attempt.backend == before else "fallback", attempt
+        before = attempt.backend

@@ -10,7 +10,8 @@
     │   ├── UnknownPair
     │   ├── UnknownPolicy
     │   ├── NotCalibrated            a strong share, and nobody has made a record for this checkpoint
-    │   └── NotCertified             a quality loss that no valid certificate bounds
+    │   ├── NotCertified             a quality loss that no valid certificate bounds
+    │   └── MissingCapability        no backend that may answer has what the request needs
     ├── NotFound                     no such endpoint
     ├── Overloaded                   a queue is full
     ├── Unimplemented                a release to come
@@ -26,13 +27,15 @@
         ├── BackendUnreachable       before its first byte
         ├── BackendFailed            5xx, or an answer that isn't one
         ├── BackendCut               after its first byte
-        └── BackendTimeout
+        ├── BackendTimeout
+        └── FallbackCapped           the weak backend failed, and enough requests have fallen back to strong
 
 Foreign exceptions (`grpc.aio.AioRpcError`, `httpx.*`) are translated in the module that talks to them and never leave it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -99,6 +102,9 @@ class NotCalibrated(InvalidRequest): ...
 class NotCertified(InvalidRequest): ...
 
 
+class MissingCapability(InvalidRequest): ...
+
+
 class NotFound(PointsmanError): ...
 
 
@@ -127,7 +133,11 @@ class InternalError(PointsmanError):
         super().__init__("Something went wrong inside Pointsman; the log has it under this request id.")
 
 
-class BackendError(PointsmanError): ...
+class BackendError(PointsmanError):
+    """`answered` is the backend's own HTTP status, 0 where it sent none; `wait_s` is what its Retry-After asked for, in seconds."""
+
+    answered: int = 0
+    wait_s: float | None = None
 
 
 class BackendRejected(BackendError): ...
@@ -149,6 +159,9 @@ class BackendCut(BackendError): ...
 
 
 class BackendTimeout(BackendError): ...
+
+
+class FallbackCapped(BackendError): ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +187,7 @@ WIRE_FORMS: Final[Mapping[type[PointsmanError], WireForm]] = {
     UnknownPolicy: WireForm("UNKNOWN_POLICY", _C.INVALID_ARGUMENT, 400, _BAD),
     NotCalibrated: WireForm("NOT_CALIBRATED", _C.FAILED_PRECONDITION, 400, _BAD),
     NotCertified: WireForm("NOT_CERTIFIED", _C.FAILED_PRECONDITION, 400, _BAD),
+    MissingCapability: WireForm("MISSING_CAPABILITY", _C.INVALID_ARGUMENT, 400, _BAD),
     NotFound: WireForm("NOT_FOUND", _C.NOT_FOUND, 404, _BAD),
     Overloaded: WireForm("OVERLOADED", _C.RESOURCE_EXHAUSTED, 429, "rate_limit_error"),
     Unimplemented: WireForm("UNIMPLEMENTED", _C.UNIMPLEMENTED, 501, _SERVER),
@@ -191,6 +205,7 @@ WIRE_FORMS: Final[Mapping[type[PointsmanError], WireForm]] = {
     BackendFailed: WireForm("BACKEND_FAILED", _C.UNAVAILABLE, 502, _SERVER),
     BackendCut: WireForm("BACKEND_CUT", _C.UNAVAILABLE, 502, _SERVER),
     BackendTimeout: WireForm("BACKEND_TIMEOUT", _C.DEADLINE_EXCEEDED, 504, "timeout_error"),
+    FallbackCapped: WireForm("FALLBACK_CAPPED", _C.UNAVAILABLE, 503, _SERVER),
 }
 
 
@@ -202,3 +217,10 @@ def wire_form(error: PointsmanError) -> WireForm:
 def declared(error: BaseException) -> PointsmanError:
     """The error itself where it was declared, else the one fixed sentence."""
     return error if isinstance(error, PointsmanError) else InternalError()
+
+
+def error_name(error: BaseException) -> str:
+    """The reason by which a receipt and the metrics name it; whoever goes away cancels."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return WIRE_FORMS[Cancelled].reason
+    return wire_form(declared(error)).reason

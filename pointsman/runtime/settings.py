@@ -21,6 +21,8 @@ OnFailure = Literal["strong", "weak", "error"]
 # YAML reads an unquoted 2024-10-21, as Azure names its versions, as a date.
 QueryValue = Annotated[str, BeforeValidator(lambda value: value.isoformat() if type(value) is datetime.date else value)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=64)]
+Feature = Literal["vision", "tools", "json_schema", "audio"]
+RetryStatus = Literal[408, 425, 429, 500, 502, 503, 504, 529]
 
 
 class Part(BaseModel):
@@ -102,6 +104,8 @@ class ControllerSettings(Part):
     """Of so many win rates the spread is compared with that of a record's sample; so many decisions make a live strong share."""
     drift_limit: Annotated[float, Field(gt=0)] = 0.2
     """A population stability index above it is drift: certified thresholds then send to strong."""
+    fallback_to_strong_cap: Fraction = 0.2
+    """The share of recent requests that may fall back from a weak backend to a strong one; one more is refused with 503."""
     allow_backend_names: bool = False
     """Whether `model` may name a backend instead of a router."""
     max_concurrent: Annotated[int, Field(ge=1)] = 4000
@@ -162,6 +166,19 @@ class Prices(Part):
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
 
 
+class BreakerSettings(Part):
+    """When a backend that fails isn't called for a while."""
+
+    failures: Annotated[int, Field(ge=1)] = 10
+    """So many failures in a row open the breaker."""
+    failure_ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """And so does this ratio of failures over `window_s`, of `min_requests` at least."""
+    min_requests: Annotated[int, Field(ge=1)] = 20
+    window_s: Annotated[float, Field(ge=1, le=3600)] = 30
+    open_s: Seconds = 10
+    """How long it stays open before one request at a time may try."""
+
+
 class BackendSettings(Part):
     """An OpenAI-compatible HTTP server."""
 
@@ -185,6 +202,25 @@ class BackendSettings(Part):
     """The longest pause between two pieces of a stream."""
     max_connections: Annotated[int, Field(ge=1)] = 1000
     prices: Prices | None = None
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+    """How often a request is tried again here, where that is safe and nothing of an answer has come."""
+    retry_statuses: frozenset[RetryStatus] = frozenset({429, 503})
+    """HTTP statuses that are tried again; a connection that couldn't be made or was lost before any answer always is."""
+    retry_share: Fraction = 0.2
+    """Retries are at most this share of recent requests, so that an outage isn't multiplied."""
+    backoff_s: Seconds = 0.25
+    """Before the first retry a random wait of up to so long, doubled for each further one."""
+    max_backoff_s: Seconds = 2
+    max_retry_after_s: Seconds = 5
+    """A Retry-After up to so long is waited for where the deadline allows; a longer one is no reason to wait."""
+    fallbacks: tuple[Name, ...] = ()
+    """Backends to call in this order where this one fails; they count as its tier."""
+    breaker: BreakerSettings | None = BreakerSettings()
+    """null: this backend is called however it fails."""
+    supports: frozenset[Feature] | None = None
+    """What requests may need; null is everything."""
+    max_context: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of prompt and answer together; null is unlimited."""
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
@@ -204,6 +240,8 @@ class PairSettings(Part):
 
     strong: Name
     weak: Name
+    fallback: Literal["other_tier", "none"] = "other_tier"
+    """Where a tier's backends all fail before their first byte: the other tier, or an error."""
 
 
 class PolicySettings(Part):
@@ -262,6 +300,9 @@ class Settings(Part):
                     _need(f"pairs.{pair_name}.{tier}", backend, self.backends, "backend")
         if shadow := self.controller.shadow:
             _need("controller.shadow.strategy", shadow.strategy, self.strategies, "strategy")
+        for name, each in self.backends.items():
+            for other in each.fallbacks:
+                _need(f"backends.{name}.fallbacks", other, self.backends, "backend")
         for policy_name, policy in self.policies.items():
             _need(f"policies.{policy_name}.pair", policy.pair, self.pairs, "pair")
             for strategy in policy.strategies:

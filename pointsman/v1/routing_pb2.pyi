@@ -381,7 +381,7 @@ class Attempt(_message.Message):
     http_status: _builtins.int
     """The HTTP status, 0 when there was none."""
     error: _builtins.str
-    """Empty for success, else the error's reason, such as BACKEND_TIMEOUT."""
+    """Empty for success, else the error's reason, such as BACKEND_TIMEOUT; BREAKER_OPEN where the call was spared."""
     elapsed_s: _builtins.float
     """From the call to its first byte or its failure."""
     def __init__(
@@ -449,7 +449,7 @@ class Receipt(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
-        """Every backend call in order; the last one answered."""
+        """Every backend call in order, retries and fallbacks included; the last one answered, if any did."""
 
     def __init__(
         self,

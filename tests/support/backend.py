@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -163,3 +165,25 @@ async def cutting(_: Received, writer: asyncio.StreamWriter) -> None:
 async def hanging_up(_: Received, writer: asyncio.StreamWriter) -> None:
     """Closes without a word."""
     writer.close()
+
+
+async def babbling(_: Received, writer: asyncio.StreamWriter) -> None:
+    """Something that isn't HTTP."""
+    writer.write(b"\x16\x03\x01 what?\r\n\r\n")
+    await writer.drain()
+
+
+async def resetting(_: Received, writer: asyncio.StreamWriter) -> None:
+    """Resets the connection without a word."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def by_turns(scripts: Sequence[Script], then: Script) -> Script:
+    """One script after the other, a request each, then `then`."""
+    turns = iter(scripts)
+
+    async def script(received: Received, writer: asyncio.StreamWriter) -> None:
+        await next(turns, then)(received, writer)
+
+    return script

@@ -44,6 +44,11 @@ def test_no_file_and_an_empty_file_are_the_defaults(tmp_path: Path) -> None:
         ("backends: {a: {base_url: 'http://x', model: m, query: {v: 1}}}", "backends.a.query.v"),
         ("backends: {a: {base_url: 'http://x/v1', model: m}}", "pairs.default.strong: no backend is named 'strong'; there are: a"),
         ("policies: {p: {strategies: [mf, bert], max_quality_loss: 0.03}}", "several strategies take a threshold"),
+        ("backends: {strong: {base_url: 'http://x/v1', model: m, supports: [visoin]}}", "backends.strong.supports"),
+        (
+            "backends: {strong: {base_url: 'http://x/v1', model: m, fallbacks: [b]}, weak: {base_url: 'http://x/v1', model: m}}",
+            "backends.strong.fallbacks: no backend is named 'b'; there are: strong, weak",
+        ),
         ("policies: {p: {strategies: [mf]}}", "exactly one of threshold, strong_share and max_quality_loss"),
         (
             "policies: {p: {strategies: [nope], threshold: 0.5}}",

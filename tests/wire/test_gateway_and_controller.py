@@ -14,6 +14,8 @@ from tests.support.backend import ScriptedBackend, answering, echoing, hanging, 
 from tests.support.controllers import running_controller
 from tests.support.scorers import scripted_scorers
 
+_PAIRS = {"default": {"strong": "strong", "weak": "weak", "fallback": "none"}}
+
 
 @pytest.fixture
 async def weak() -> AsyncIterator[ScriptedBackend]:
@@ -27,7 +29,7 @@ async def rest(weak: ScriptedBackend) -> AsyncIterator[httpx.AsyncClient]:
     """A gateway, a controller and a scripted mf that says 0.4, with the weak backend as both."""
     async with (
         scripted_scorers({"mf": lambda _: 0.4, "random": lambda _: 0.5}) as scorers,
-        running_controller({"strong": weak.settings, "weak": weak.settings}, scorers.address) as controller,
+        running_controller({"strong": weak.settings, "weak": weak.settings}, scorers.address, pairs=_PAIRS) as controller,
         serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=1)) as gateway,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20) as client,
     ):

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 import pointsman
-from pointsman.runtime.settings import Settings
+from pointsman.runtime.settings import BackendSettings, Settings
 from pointsman.runtime.settings_file import load_settings
 
 EXAMPLE = Path(pointsman.__file__).parent.parent / "deploy" / "settings.example.yaml"
@@ -63,11 +63,15 @@ def test_its_examples_load_once_they_are_no_comments(tmp_path: Path) -> None:
     assert not settings.uses_local_llms
 
 
-@pytest.mark.parametrize(
-    "key", ["connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "max_connections", "headers", "key_header", "query"]
-)
+_SHOWN = ["connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s", "max_connections", "headers", "key_header", "query", "retries"]
+_SHOWN += ["retry_statuses", "retry_share", "backoff_s", "max_backoff_s", "max_retry_after_s", "fallbacks", "breaker", "supports"]
+_SHOWN += ["max_context"]
+
+
+@pytest.mark.parametrize("key", _SHOWN)
 def test_the_example_backend_shows_the_schemas_defaults(key: str) -> None:
     """What it shows of the optional keys is what they are without it."""
     shown = yaml.safe_load(with_examples_on(EXAMPLE.read_text()))["backends"]["strong"]
-    weak = Settings.model_validate({"backends": {"strong": {"base_url": "http://x/v1", "model": "m"}}, "pairs": {}}).backends["strong"]
-    assert shown[key] == getattr(weak, key)
+    bare = {"base_url": "http://x/v1", "model": "m"}
+    strong, defaults = (BackendSettings.model_validate(each) for each in ({**bare, key: shown[key]}, bare))
+    assert getattr(strong, key) == getattr(defaults, key)

@@ -191,16 +191,18 @@ async def test_the_callers_own_mistakes_pass_through_unchanged(controller: Runni
     ],
 )
 async def test_a_failing_backend_is_a_typed_error(
-    controller: RunningController, weak: ScriptedBackend, script: Script, reason: str, http_status: str
+    scorers: ScriptedScorers, weak: ScriptedBackend, script: Script, reason: str, http_status: str
 ) -> None:
     """Never half an answer, and the next request works."""
     sound, weak.script = weak.script, script
-    _, told, metadata = await _relay_error(controller, _body())
-    assert (told, metadata["http_status"], metadata["backend"]) == (reason, http_status, "weak")
-    if reason == "BACKEND_RATE_LIMITED":
-        assert metadata["retry_after_s"] == "7"
-    weak.script = sound
-    assert _bytes(await _relay(controller, _body()))
+    pairs = {"default": {"strong": "weak", "weak": "weak"}}
+    async with running_controller({"weak": weak.settings}, scorers.address, pairs=pairs) as controller:
+        _, told, metadata = await _relay_error(controller, _body())
+        assert (told, metadata["http_status"], metadata["backend"]) == (reason, http_status, "weak")
+        if reason == "BACKEND_RATE_LIMITED":
+            assert metadata["retry_after_s"] == "7"
+        weak.script = sound
+        assert _bytes(await _relay(controller, _body()))
 
 
 async def test_a_backend_that_is_not_there_is_unreachable(scorers: ScriptedScorers, weak: ScriptedBackend) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,16 +36,6 @@ def saying(reply: Reply, finish_reason: str = "stop") -> Script:
             "usage": {"prompt_tokens": READ, "completion_tokens": WRITTEN},
         }
         await answering(200, json.dumps(answer).encode())(received, writer)
-
-    return script
-
-
-def by_turns(scripts: Sequence[Script], then: Script) -> Script:
-    """One script after the other, a request each, then `then`."""
-    turns = iter(scripts)
-
-    async def script(received: Received, writer: asyncio.StreamWriter) -> None:
-        await next(turns, then)(received, writer)
 
     return script
 

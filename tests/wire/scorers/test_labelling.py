@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from scorers.offline.labelled import Labelled, load_labelled
-from tests.support.backend import answering
-from tests.wire.scorers.labelling import PRICES, READ, WRITTEN, Bench, bench, by_turns, fond_of, saying
+from tests.support.backend import answering, by_turns
+from tests.wire.scorers.labelling import PRICES, READ, WRITTEN, Bench, bench, fond_of, saying
 
 
 @pytest.fixture

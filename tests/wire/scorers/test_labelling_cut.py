@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.backend import Received, Script, hanging
-from tests.wire.scorers.labelling import Bench, bench, by_turns
+from tests.support.backend import Received, Script, by_turns, hanging
+from tests.wire.scorers.labelling import Bench, bench
 
 
 @pytest.fixture
