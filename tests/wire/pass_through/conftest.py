@@ -65,6 +65,7 @@ async def edge(allow_backend_names: bool) -> AsyncIterator[Edge]:
             {"strong": strong.settings, "weak": weak.settings},
             scorers.address,
             own={"allow_backend_names": allow_backend_names, "decision_cache": 0},
+            pairs={"default": {"strong": "strong", "weak": "weak", "fallback": "none"}},
         ) as controller,
         serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=0.2)) as gateway,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20, trust_env=False) as rest,
