@@ -1,22 +1,34 @@
-"""AdminService: Calibrate; Pin and Stats come with later releases, and say so."""
+"""AdminService: Calibrate, Pin and Stats."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
+
+import structlog
 
 from controller.calibrating import Calibrator
 from controller.calibrations import calibration_of
+from controller.pins import Pins
 from controller.rpc import Context, answers_errors
 from controller.sampling import Example
-from pointsman.runtime.errors import InvalidRequest, Unimplemented
-from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc
+from pointsman.runtime.decision_headers import tier_name
+from pointsman.runtime.errors import InvalidRequest, Unimplemented, UnknownPair
+from pointsman.runtime.settings import Settings
+from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, routing_pb2
+
+log = structlog.get_logger()
+LONGEST_PIN_S: Final = 366 * 86_400
 
 
 class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     """See protos/pointsman/v1/admin_service.proto."""
 
-    def __init__(self, calibrator: Calibrator) -> None:
+    def __init__(self, settings: Settings, calibrator: Calibrator, pins: Pins) -> None:
+        self._settings = settings
         self._calibrator = calibrator
+        self._pins = pins
 
     @answers_errors
     async def Calibrate(  # noqa: N802
@@ -34,7 +46,24 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     async def Pin(  # noqa: N802
         self, request: admin_service_pb2.PinRequest, context: Context, request_id: str
     ) -> admin_service_pb2.PinResponse:
-        raise Unimplemented("Pin comes with a later release; until then a routing spec's tier pins one request.")
+        pair = request.pair or "default"
+        if pair not in self._settings.pairs:
+            raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {', '.join(sorted(self._settings.pairs))}.", param="pair")
+        if request.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
+            raise InvalidRequest("The tier must be TIER_STRONG or TIER_WEAK, or TIER_UNSPECIFIED to release.", param="tier")
+        duration_s = request.duration.seconds + request.duration.nanos / 1e9 if request.HasField("duration") else None
+        if duration_s is not None and not 0 < duration_s <= LONGEST_PIN_S:
+            raise InvalidRequest(f"The duration must be above 0 s and at most {LONGEST_PIN_S} s.", param="duration")
+        if request.tier == routing_pb2.TIER_UNSPECIFIED:
+            self._pins.release(pair)
+            log.info("released", pair=pair, request_id=request_id)
+        else:
+            self._pins.pin(pair, request.tier, duration_s)
+            log.warning("pinned", pair=pair, tier=tier_name(request.tier), for_s=duration_s, request_id=request_id)
+        answer = admin_service_pb2.PinResponse(pair=pair, tier=self._pins.tier(pair))
+        if (remaining_s := self._pins.remaining_s(pair)) is not None:
+            answer.remaining.FromTimedelta(timedelta(seconds=remaining_s))
+        return answer
 
     @answers_errors
     async def Stats(  # noqa: N802

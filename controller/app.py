@@ -19,6 +19,7 @@ from controller.calibrating import Calibrator
 from controller.controller import Controller
 from controller.decider import Decider
 from controller.ledger import Ledger
+from controller.pins import PinCollector, Pins
 from controller.record_book import RecordBook
 from controller.sampling import Sampler
 from controller.scorers import ScorerClient
@@ -70,18 +71,20 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
     watch = Watch(own, book.records)
     book.on_change(watch.use)
     registry.register(WatchCollector(watch, book))
+    pins = Pins()
+    registry.register(PinCollector(pins))
     async with AsyncExitStack() as stack:
         ledger = Ledger(registry)
         backends = await stack.enter_async_context(Backends(settings.backends))
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)
         decider = Decider(settings, scorers, Thresholds(settings, scorers, book, watch))
-        controller = Controller(settings, decider, backends, ledger)
+        controller = Controller(settings, decider, backends, ledger, pins)
         calibrator = Calibrator(settings, Sampler(own, scorers, watch), book, ledger.spending)
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
-        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers, book, watch), server)
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(calibrator), server)
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers, book, watch, pins), server)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(settings, calibrator, pins), server)
         health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])
         port = bind(server, own.host, own.grpc_port)
 

@@ -14,6 +14,7 @@ from controller.deadline import Deadline
 from controller.decider import Decided, Decider
 from controller.exchange import Exchange
 from controller.ledger import Ledger
+from controller.pins import Pins
 from controller.plan import Plan, make_plan
 from controller.scored_text import scored_text
 from pointsman import __version__
@@ -44,18 +45,19 @@ class Call:
 class Controller:
     """Holds what lives as long as the process; each request's state is in its `Exchange`."""
 
-    def __init__(self, settings: Settings, decider: Decider, backends: Backends, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, decider: Decider, backends: Backends, ledger: Ledger, pins: Pins) -> None:
         self._settings = settings
         self._decider = decider
         self._backends = backends
         self._ledger = ledger
+        self._pins = pins
 
     async def route(
         self, request_id: str, routing: routing_pb2.RoutingSpec, prompt: str | Sequence[Any], deadline: Deadline
     ) -> routing_pb2.Receipt:
         """Decides and doesn't call. The prompt is text, scored as it is, or an OpenAI body's messages."""
         with self._receipt(request_id) as receipt:
-            plan = make_plan(routing, self._settings)
+            plan = self._pins.over(make_plan(routing, self._settings))
             await self._decide(plan, self._text(prompt), deadline, receipt)
         return receipt
 
@@ -80,7 +82,7 @@ class Controller:
                 raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}.")
             body = parse_chat_body(call.body, max_bytes=self._settings.controller.max_body_bytes)
             routing = _with_model(call.routing, body.model) if call.model_counts else call.routing
-            plan = make_plan(routing, self._settings, session=body.user)
+            plan = self._pins.over(make_plan(routing, self._settings, session=body.user))
             decided = await self._decide(plan, self._text(body.messages), call.deadline, receipt)
             call.deadline.check()
             with self._attempt(receipt) as answered:

@@ -11,6 +11,7 @@ from controller.calibrations import calibration_of, live_of
 from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
 from controller.exchange import Exchange
+from controller.pins import Pins
 from controller.record_book import RecordBook
 from controller.rpc import Context, answers_errors, deadline_of, send_decision, write
 from controller.scorers import Scorers
@@ -37,8 +38,9 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     """See protos/pointsman/v1/route_service.proto. Handlers write to the stream themselves, so that a cancellation reaches
     the backend's call at once."""
 
-    def __init__(self, settings: Settings, controller: Controller, scorers: Scorers, book: RecordBook, watch: Watch) -> None:
+    def __init__(self, settings: Settings, controller: Controller, scorers: Scorers, book: RecordBook, watch: Watch, pins: Pins) -> None:
         self._settings = settings
+        self._pins = pins
         self._book = book
         self._watch = watch
         self._controller = controller
@@ -151,7 +153,8 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 if live := self._watch.known(name, state.checkpoint):
                     listed.live.CopyFrom(live_of(live))
         for name, pair in settings.pairs.items():
-            response.pairs.add(name=name, strong=settings.backends[pair.strong].model, weak=settings.backends[pair.weak].model)
+            strong, weak = settings.backends[pair.strong].model, settings.backends[pair.weak].model
+            response.pairs.add(name=name, strong=strong, weak=weak, pinned=self._pins.tier(name))
         if settings.controller.allow_backend_names:
             response.backends.extend(sorted(settings.backends))
         return response

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pointsman.runtime.decision_headers import reason_name, tier_name
-from pointsman.v1 import calibration_pb2, route_service_pb2, routing_pb2
+from pointsman.v1 import admin_service_pb2, calibration_pb2, route_service_pb2, routing_pb2
 
 # A model's text must not drive the terminal.
 _CONTROLS: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
@@ -71,13 +71,28 @@ def show_strategies(answer: route_service_pb2.ListStrategiesResponse) -> None:
         strategies.add_row(Text(strategy.name), state, Text(strategy.checkpoint), Text(strategy.embedder), Text(_calibrated(strategy)))
     console.print(strategies)
     _show_live(console, answer)
-    pairs = _table("pair", "strong", "weak")
+    pairs = _table("pair", "strong", "weak", "pinned to")
     for pair in answer.pairs:
-        pairs.add_row(Text(pair.name), Text(pair.strong), Text(pair.weak))
+        pairs.add_row(Text(pair.name), Text(pair.strong), Text(pair.weak), _pinned(pair.pinned))
     console.print(pairs)
     for name, values in (("policies", answer.policies), ("backends", answer.backends)):
         if values:
             console.print(Text(f"{name}: {', '.join(values)}"), soft_wrap=True)
+
+
+def show_pin(answer: admin_service_pb2.PinResponse) -> None:
+    """What holds now, in one line."""
+    if answer.tier == routing_pb2.TIER_UNSPECIFIED:
+        said = f"{answer.pair} is not pinned"
+    else:
+        seconds = answer.remaining.ToTimedelta().total_seconds()
+        until = f"for {seconds:.0f} s" if answer.HasField("remaining") else "until it is released or the controller stops"
+        said = f"{answer.pair} is pinned to {tier_name(answer.tier)} {until}"
+    _console().print(Text(said), soft_wrap=True)
+
+
+def _pinned(tier: routing_pb2.Tier.ValueType) -> Text:
+    return Text(tier_name(tier), "bold red") if tier != routing_pb2.TIER_UNSPECIFIED else Text("")
 
 
 def _calibrated(strategy: route_service_pb2.Strategy) -> str:
