@@ -10,11 +10,13 @@ import structlog
 
 from controller.calibrating import Calibrator
 from controller.calibrations import calibration_of
+from controller.ledger import Ledger
 from controller.pins import Pins
 from controller.rpc import Context, answers_errors
 from controller.sampling import Example
+from controller.stats import stats_of
 from pointsman.runtime.decision_headers import tier_name
-from pointsman.runtime.errors import InvalidRequest, Unimplemented, UnknownPair
+from pointsman.runtime.errors import InvalidRequest, UnknownPair
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, routing_pb2
 
@@ -25,10 +27,11 @@ LONGEST_PIN_S: Final = 366 * 86_400
 class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     """See protos/pointsman/v1/admin_service.proto."""
 
-    def __init__(self, settings: Settings, calibrator: Calibrator, pins: Pins) -> None:
+    def __init__(self, settings: Settings, calibrator: Calibrator, pins: Pins, ledger: Ledger) -> None:
         self._settings = settings
         self._calibrator = calibrator
         self._pins = pins
+        self._ledger = ledger
 
     @answers_errors
     async def Calibrate(  # noqa: N802
@@ -69,7 +72,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     async def Stats(  # noqa: N802
         self, request: admin_service_pb2.StatsRequest, context: Context, request_id: str
     ) -> admin_service_pb2.StatsResponse:
-        raise Unimplemented("Stats comes with a later release; until then the metrics port has the counts.")
+        return stats_of(self._ledger.counters, self._ledger.uptime_s)
 
 
 async def _examples(requests: AsyncIterator[admin_service_pb2.CalibrateRequest]) -> AsyncIterator[Example]:

@@ -84,7 +84,7 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
         route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers, book, watch, pins), server)
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(settings, calibrator, pins), server)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(settings, calibrator, pins, ledger), server)
         health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])
         port = bind(server, own.host, own.grpc_port)
 

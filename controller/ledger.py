@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -13,26 +16,35 @@ log = structlog.get_logger()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What AdminService.Stats reads."""
+
+    requests: Counter
+    refused: Counter
+    tokens: Counter
+    cost: Counter
+    always_strong: Counter
+
+
 class Ledger:
     """The controller's metrics. Labels take their values from the settings and the contracts, so they are bounded."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._begun = time.monotonic()
         self.spending = Spending()
-        # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.
-        decided = ["call", "pair", "strategy", "tier", "reason"]
-        self._requests = Counter("pointsman_requests", "Finished requests; call is route or chat.", [*decided, "error"], registry=registry)
-        self._refused = Counter("pointsman_refused", "Requests that ended before a decision.", ["error"], registry=registry)
+        self.counters = _counters(registry)
         self._scoring = Histogram("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], buckets=_SECONDS, registry=registry)
         self._first_byte = Histogram(
             "pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", ["backend"], buckets=_SECONDS, registry=registry
         )
-        self._tokens = Counter("pointsman_tokens", "Tokens as backends count them.", ["backend", "tier", "kind"], registry=registry)
-        self._cost = Counter("pointsman_cost", "Money spent.", ["backend", "tier", "currency"], registry=registry)
-        self._always_strong = Counter(
-            "pointsman_cost_always_strong", "Money had all gone to strong.", ["pair", "currency"], registry=registry
-        )
         self._in_progress = Gauge("pointsman_requests_in_progress", "Requests begun and not finished.", registry=registry)
         self._ready = Gauge("pointsman_strategy_ready", "1 when the strategy has a replica that answers.", ["strategy"], registry=registry)
+
+    @property
+    def uptime_s(self) -> float:
+        """Since the counting began."""
+        return time.monotonic() - self._begun
 
     def begin(self) -> None:
         """A request has come."""
@@ -47,17 +59,17 @@ class Ledger:
         self._in_progress.dec()
         decision = receipt.decision
         if decision.tier == routing_pb2.TIER_UNSPECIFIED:
-            self._refused.labels(receipt.error).inc()
+            self.counters.refused.labels(receipt.error).inc()
             log.info("refused", request_id=receipt.request_id, error=receipt.error, total_s=round(receipt.timings.total_s, 4))
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
         call = "chat" if receipt.attempts else "route"
-        self._requests.labels(call, decision.pair, decision.strategy, tier, reason, receipt.error).inc()
+        self.counters.requests.labels(call, decision.pair, decision.strategy, tier, reason, receipt.error).inc()
         if receipt.opinions:
             self._scoring.labels(decision.strategy).observe(receipt.timings.scoring_s)
         if receipt.timings.first_byte_s:
             self._first_byte.labels(decision.backend).observe(receipt.timings.first_byte_s)
-        self._account(receipt, tier)
+        self._account(receipt)
         log.info(
             "routed",
             request_id=receipt.request_id,
@@ -76,12 +88,33 @@ class Ledger:
             total_s=round(receipt.timings.total_s, 4),
         )
 
-    def _account(self, receipt: routing_pb2.Receipt, tier: str) -> None:
+    def _account(self, receipt: routing_pb2.Receipt) -> None:
         self.spending.add(receipt)
-        backend = receipt.decision.backend
+        decision, usage, cost = receipt.decision, receipt.usage, receipt.cost
+        row = (decision.pair, decision.strategy, tier_name(decision.tier), reason_name(decision.reason))
         if receipt.HasField("usage"):
-            self._tokens.labels(backend, tier, "prompt").inc(receipt.usage.prompt_tokens)
-            self._tokens.labels(backend, tier, "completion").inc(receipt.usage.completion_tokens)
+            estimated = "true" if usage.estimated else "false"
+            self.counters.tokens.labels(*row, decision.backend, "prompt", estimated).inc(usage.prompt_tokens)
+            self.counters.tokens.labels(*row, decision.backend, "completion", estimated).inc(usage.completion_tokens)
         if receipt.HasField("cost"):
-            self._cost.labels(backend, tier, receipt.cost.currency).inc(receipt.cost.amount)
-            self._always_strong.labels(receipt.decision.pair, receipt.cost.currency).inc(receipt.cost.always_strong)
+            self.counters.cost.labels(*row, decision.backend, cost.currency).inc(cost.amount)
+            self.counters.always_strong.labels(*row, cost.currency).inc(cost.always_strong)
+
+
+def _counters(registry: CollectorRegistry) -> Counters:
+    """All of what was decided has the same four labels, which are a row of AdminService.Stats."""
+    row = ["pair", "strategy", "tier", "reason"]
+
+    def counter(name: str, said: str, labels: list[str]) -> Counter:
+        return Counter(name, said, labels, registry=registry)
+
+    return Counters(
+        # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.
+        requests=counter("pointsman_requests", "Finished requests; call is route or chat.", ["call", *row, "error"]),
+        refused=counter("pointsman_refused", "Requests that ended before a decision.", ["error"]),
+        tokens=counter(
+            "pointsman_tokens", "Tokens as backends count them, or estimates where they don't.", [*row, "backend", "kind", "estimated"]
+        ),
+        cost=counter("pointsman_cost", "Money spent.", [*row, "backend", "currency"]),
+        always_strong=counter("pointsman_cost_always_strong", "Money had all gone to strong.", [*row, "currency"]),
+    )

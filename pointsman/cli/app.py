@@ -50,6 +50,7 @@ def build_app() -> typer.Typer:
     app.command("chat")(_chat)
     app.command("strategies")(_strategies)
     app.command("pin")(operating.pin)
+    app.command("stats")(operating.stats)
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("train", context_settings=passed_on)(_train)
     app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)

@@ -62,6 +62,20 @@ def pin(
         show_pin(answer)
 
 
+def stats(address: Address = _ADDRESS, json: Json = False, timeout: Timeout = 10.0) -> None:
+    """Show what a controller has decided, spent and saved since it started."""
+    from pointsman.cli.output import show_json
+    from pointsman.cli.stats import show_stats
+    from pointsman.v1 import admin_service_pb2
+
+    with _admin(address) as stub:
+        answer = stub.Stats(admin_service_pb2.StatsRequest(), timeout=timeout)
+    if json:
+        show_json(answer)
+    else:
+        show_stats(answer)
+
+
 def _tier(tier: PinTo) -> routing_pb2.Tier.ValueType:
     from pointsman.v1 import routing_pb2
 
