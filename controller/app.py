@@ -18,6 +18,7 @@ from controller.backends import Backends
 from controller.calibrating import Calibrator
 from controller.controller import Controller
 from controller.decider import Decider
+from controller.decision_log import DecisionLog
 from controller.ledger import Ledger
 from controller.pins import PinCollector, Pins
 from controller.record_book import RecordBook
@@ -74,7 +75,10 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
     pins = Pins()
     registry.register(PinCollector(pins))
     async with AsyncExitStack() as stack:
-        ledger = Ledger(registry)
+        decision_log = DecisionLog(own.decision_log, registry)
+        decision_log.start()
+        stack.push_async_callback(decision_log.close)
+        ledger = Ledger(registry, decision_log.add)
         backends = await stack.enter_async_context(Backends(settings.backends))
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -30,7 +31,9 @@ class Counters:
 class Ledger:
     """The controller's metrics. Labels take their values from the settings and the contracts, so they are bounded."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, also: Callable[[routing_pb2.Receipt], None] = lambda _: None) -> None:
+        """`also` is told every receipt too."""
+        self._also = also
         self._begun = time.monotonic()
         self.spending = Spending()
         self.counters = _counters(registry)
@@ -57,6 +60,7 @@ class Ledger:
     def finish(self, receipt: routing_pb2.Receipt) -> None:
         """A request has ended, with or without an answer."""
         self._in_progress.dec()
+        self._also(receipt)
         decision = receipt.decision
         if decision.tier == routing_pb2.TIER_UNSPECIFIED:
             self.counters.refused.labels(receipt.error).inc()
