@@ -12,6 +12,7 @@ from controller.backends import Backends
 from controller.body import parse_chat_body
 from controller.deadline import Deadline
 from controller.decider import Decided, Decider
+from controller.estimate import characters_of
 from controller.exchange import Exchange
 from controller.ledger import Ledger
 from controller.pins import Pins
@@ -91,7 +92,14 @@ class Controller:
                 )
                 async with opened as answer:
                     answered(answer.status)
-                    yield Exchange(receipt, answer, strong=plan.backends.strong, backends=self._settings.backends, begun=begun)
+                    yield Exchange(
+                        receipt,
+                        answer,
+                        strong=plan.backends.strong,
+                        backends=self._settings.backends,
+                        begun=begun,
+                        asked_characters=characters_of(body.messages),
+                    )
 
     def _text(self, prompt: str | Sequence[Any]) -> str:
         return prompt if isinstance(prompt, str) else scored_text(prompt, self._settings.controller.scored_window)
