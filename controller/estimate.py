@@ -7,18 +7,29 @@ from typing import Any, Final
 from pointsman.v1 import routing_pb2
 
 _CHARACTERS_PER_TOKEN: Final = 4
-_TEXTS: Final = ("content", "text", "refusal", "reasoning_content", "tool_calls", "function", "name", "arguments", "input", "output")
-_OF_AN_ANSWER: Final = ("output", "delta")
-_OF_A_CHOICE: Final = ("message", "delta", "text")
+_TEXTS: Final = frozenset(
+    {"content", "text", "refusal", "reasoning_content", "tool_calls", "function", "name", "arguments", "input", "output"}
+)
+_OF_A_CHOICE: Final = frozenset({"message", "delta", "text"})
+_OF_AN_ANSWER: Final = frozenset({"output", "delta"})
 
 
-def characters_of(said: Any) -> int:
-    """Of the texts in a request's messages, or in one message, whatever it is made of; images and audio have none."""
+def characters_of(said: Any, names: frozenset[str] = _TEXTS) -> int:
+    """Of the texts in a request's messages, or in one message, whatever it is made of; images and audio have none.
+
+    `names` are the fields of an object that count.
+    """
     if isinstance(said, str):
         return len(said)
+    total = 0
     if isinstance(said, list):
-        return sum(map(characters_of, said))
-    return sum(characters_of(said[name]) for name in _TEXTS if name in said) if isinstance(said, dict) else 0
+        for each in said:
+            total += characters_of(each, names)
+    elif isinstance(said, dict):
+        for name, value in said.items():
+            if name in names:
+                total += characters_of(value)
+    return total
 
 
 def answered_characters(answer: Any) -> int:
@@ -26,13 +37,9 @@ def answered_characters(answer: Any) -> int:
     if not isinstance(answer, dict):
         return 0
     choices = answer.get("choices")
-    of_choices = sum(
-        characters_of(choice.get(name))
-        for choice in (choices if isinstance(choices, list) else ())
-        if isinstance(choice, dict)
-        for name in _OF_A_CHOICE
-    )
-    return of_choices + sum(characters_of(answer.get(name)) for name in _OF_AN_ANSWER)
+    if isinstance(choices, list):
+        return characters_of(choices, _OF_A_CHOICE)
+    return characters_of(answer, _OF_AN_ANSWER)
 
 
 def estimated(asked: int, answered: int) -> routing_pb2.Usage:
