@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
-from controller.calibrating import Calibrator
 from controller.calibrations import calibration_of
+from controller.generations import Generations
 from controller.ledger import Ledger
 from controller.pins import Pins
 from controller.rpc import Context, answers_errors
@@ -17,7 +17,6 @@ from controller.sampling import Example
 from controller.stats import stats_of
 from pointsman.runtime.decision_headers import tier_name
 from pointsman.runtime.errors import InvalidRequest, UnknownPair
-from pointsman.runtime.settings import Settings
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, routing_pb2
 
 log = structlog.get_logger()
@@ -27,9 +26,8 @@ LONGEST_PIN_S: Final = 366 * 86_400
 class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     """See protos/pointsman/v1/admin_service.proto."""
 
-    def __init__(self, settings: Settings, calibrator: Calibrator, pins: Pins, ledger: Ledger) -> None:
-        self._settings = settings
-        self._calibrator = calibrator
+    def __init__(self, generations: Generations, pins: Pins, ledger: Ledger) -> None:
+        self._generations = generations
         self._pins = pins
         self._ledger = ledger
 
@@ -40,7 +38,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         first = await anext(aiter(request), None)
         if first is None or not first.HasField("start"):
             raise InvalidRequest("The first message must be the start.", param="start")
-        made = await self._calibrator.calibrate(first.start, _examples(request))
+        made = await self._generations.now.calibrator.calibrate(first.start, _examples(request))
         return admin_service_pb2.CalibrateResponse(
             calibration=calibration_of(made.record) if made.record else None, certificates=map(calibration_of, made.certificates)
         )
@@ -50,8 +48,9 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         self, request: admin_service_pb2.PinRequest, context: Context, request_id: str
     ) -> admin_service_pb2.PinResponse:
         pair = request.pair or "default"
-        if pair not in self._settings.pairs:
-            raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {', '.join(sorted(self._settings.pairs))}.", param="pair")
+        pairs = self._generations.now.settings.pairs
+        if pair not in pairs:
+            raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {', '.join(sorted(pairs))}.", param="pair")
         if request.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
             raise InvalidRequest("The tier must be TIER_STRONG or TIER_WEAK, or TIER_UNSPECIFIED to release.", param="tier")
         duration_s = request.duration.seconds + request.duration.nanos / 1e9 if request.HasField("duration") else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +44,24 @@ class Call:
 
 
 class Controller:
-    """Holds what lives as long as the process; each request's state is in its `Exchange`."""
+    """Holds what lives as long as the settings do; each request's state is in its `Exchange`."""
 
-    def __init__(self, settings: Settings, decider: Decider, backends: Backends, ledger: Ledger, pins: Pins) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        decider: Decider,
+        backends: Backends,
+        ledger: Ledger,
+        pins: Pins,
+        in_use: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`in_use` is entered while a request is under way, so that the backends stay open."""
         self._settings = settings
         self._decider = decider
         self._backends = backends
         self._ledger = ledger
         self._pins = pins
+        self._in_use = in_use
 
     async def route(
         self, request_id: str, routing: routing_pb2.RoutingSpec, prompt: str | Sequence[Any], deadline: Deadline
@@ -78,7 +88,7 @@ class Controller:
     async def exchange(self, call: Call) -> AsyncIterator[Exchange]:
         """Decides and calls the backend; gives the exchange once the backend's response headers are there."""
         begun = asyncio.get_running_loop().time()
-        with self._receipt(call.request_id) as receipt:
+        with self._in_use(), self._receipt(call.request_id) as receipt:
             if call.endpoint not in ENDPOINTS:
                 raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}.")
             body = parse_chat_body(call.body, max_bytes=self._settings.controller.max_body_bytes)
@@ -98,6 +108,7 @@ class Controller:
                         strong=plan.backends.strong,
                         backends=self._settings.backends,
                         begun=begun,
+                        max_bytes=self._settings.controller.max_response_bytes,
                         asked_characters=characters_of(body.messages),
                     )
 

@@ -26,14 +26,17 @@ class Exchange:
         strong: str,
         backends: Mapping[str, BackendSettings],
         begun: float,
+        max_bytes: int,
         asked_characters: int = 0,
     ) -> None:
-        """`asked_characters` are the request's, from which tokens are estimated where the backend counts none."""
+        """`max_bytes` bounds an answer that isn't a stream; from `asked_characters`, the request's, tokens are estimated where the
+        backend counts none."""
         self.receipt = receipt
         self.answer = answer
         self._strong = strong
         self._backends = backends
         self._begun = begun
+        self._max_bytes = max_bytes
         self._asked_characters = asked_characters
 
     @property
@@ -51,14 +54,14 @@ class Exchange:
         finally:
             self._finish(watch.usage, watch.characters)
 
-    async def whole(self, max_bytes: int) -> bytes:
+    async def whole(self) -> bytes:
         """All bytes of an answer that isn't a stream. Raises `BackendFailed` where it is too long or not what it should be."""
         name, parts, length = self.answer.backend, list[bytes](), 0
         async for piece in self.answer.pieces:
             parts.append(piece)
             length += len(piece)
-            if length > max_bytes:
-                raise BackendFailed(f"The backend {name} answered with more than {max_bytes} bytes.", backend=name)
+            if length > self._max_bytes:
+                raise BackendFailed(f"The backend {name} answered with more than {self._max_bytes} bytes.", backend=name)
         body = b"".join(parts)
         checked = self._checked(body)
         self._finish(usage_of(checked), answered_characters(checked))

@@ -11,6 +11,7 @@ from gateway.controller_client import CallCancelled, ControllerCall, ControllerC
 from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
+from gateway.limits import Limits
 from gateway.relayed_answer import send_answer
 from pointsman.runtime.decision_headers import routing_from_headers
 from pointsman.runtime.errors import Overloaded
@@ -23,10 +24,14 @@ _ENDPOINT: Final = "chat/completions"
 class ChatCompletions:
     """Answers chat requests, at most `max_concurrent` at once."""
 
-    def __init__(self, controller: ControllerClient, settings: GatewaySettings) -> None:
+    def __init__(self, controller: ControllerClient, limits: Limits) -> None:
         self._controller = controller
-        self._settings = settings
+        self._limits = limits
         self._running = 0
+
+    @property
+    def _settings(self) -> GatewaySettings:
+        return self._limits.now
 
     async def __call__(self, exchange: Exchange) -> None:
         """Raises `InvalidRequest`, `Overloaded`, `DeadlineExceeded`, `ControllerFailed` and `CallerGone`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +15,7 @@ from starlette.routing import Route
 from gateway.chat_completions import ChatCompletions
 from gateway.controller_client import ControllerClient
 from gateway.grpc_edge import add_route_service
+from gateway.limits import Limits
 from gateway.models import Models
 from gateway.observer import Observer
 from gateway.probes import Probes
@@ -22,7 +23,8 @@ from gateway.readiness import Readiness
 from gateway.rest_app import endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
 from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.reloading import Change
+from pointsman.runtime.settings import GatewaySettings, Settings
 
 _NOTICE_S: Final = 1.0  # between saying "not ready" and refusing connections, so that load balancers hear of it
 
@@ -35,6 +37,8 @@ class Gateway:
     grpc_port: int
     tasks: tuple[asyncio.Task[None], ...]
     """They run until the gateway stops; one that ends earlier has failed."""
+    reload: Callable[[Settings], Awaitable[Change]]
+    """Takes over other limits."""
 
 
 @asynccontextmanager
@@ -50,18 +54,18 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         server = build_server(max_concurrent=settings.max_concurrent, max_body_bytes=settings.max_body_bytes)
         grpc_port = bind(server, settings.host, settings.grpc_port)
 
-        observer = Observer()
+        observer, limits = Observer(), Limits(settings)
         health = Health(server, [ROUTE_SERVICE])
         readiness = Readiness(controller, health, ROUTE_SERVICE)
-        add_route_service(server, controller, observer, settings.default_timeout_s)
+        add_route_service(server, controller, observer, limits)
         await health.set("", True)
         await health.set(ROUTE_SERVICE, False)
         await server.start()
-        rest = RestServer(rest_app(_routes(settings, controller, readiness, observer), observer), bound, settings.drain_s)
+        rest = RestServer(rest_app(_routes(limits, controller, readiness, observer), observer), bound, settings.drain_s)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         rest_port: int = bound.getsockname()[1]
         try:
-            yield Gateway(rest_port=rest_port, grpc_port=grpc_port, tasks=(rest.task, asking))
+            yield Gateway(rest_port=rest_port, grpc_port=grpc_port, tasks=(rest.task, asking), reload=limits.reload)
         finally:
             asking.cancel()
             readiness.stopping()
@@ -70,11 +74,11 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             await asyncio.wait([asking])
 
 
-def _routes(settings: GatewaySettings, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
+def _routes(limits: Limits, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
     models = Models(controller)
     probes = Probes(readiness, observer)
     return [
-        endpoint("/v1/chat/completions", ChatCompletions(controller, settings), "POST"),
+        endpoint("/v1/chat/completions", ChatCompletions(controller, limits), "POST"),
         endpoint("/v1/models", models.list, "GET", "HEAD"),
         endpoint("/v1/models/{model_id:path}", models.retrieve, "GET", "HEAD"),
         endpoint("/health", probes.health, "GET", "HEAD", is_probe=True),
