@@ -49,7 +49,8 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     ) -> admin_service_pb2.PinResponse:
         pair = request.pair or "default"
         pairs = self._generations.now.settings.pairs
-        if pair not in pairs:
+        # One that was pinned and then taken out of the settings can still be released.
+        if pair not in pairs and self._pins.tier(pair) == routing_pb2.TIER_UNSPECIFIED:
             raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {', '.join(sorted(pairs))}.", param="pair")
         if request.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
             raise InvalidRequest("The tier must be TIER_STRONG or TIER_WEAK, or TIER_UNSPECIFIED to release.", param="tier")

@@ -81,10 +81,24 @@ async def test_pairs_policies_and_on_failure_change_and_what_is_remembered_stays
     assert (await route(controller, Spec(model="router:cheap"))).decision.model == "strong-model"
     assert (await route(controller, Spec(model="router-mf-0"))).decision.reason == routing_pb2.REASON_PINNED_BY_OPERATOR
     listed = await controller.stub.ListStrategies(route_service_pb2.ListStrategiesRequest())
-    assert [pair.name for pair in listed.pairs] == ["default", "turned"]
+    assert [(pair.name, pair.pinned) for pair in listed.pairs] == [
+        ("default", routing_pb2.TIER_WEAK),
+        ("turned", routing_pb2.TIER_UNSPECIFIED),
+    ]
     assert {each.name: each.live.win_rates for each in listed.strategies}["mf"] == 2
     scorers.fail_with = grpc.StatusCode.INTERNAL
     assert (await route(controller, Spec(model="router-mf-0", pair="turned"))).decision.tier == routing_pb2.TIER_WEAK
+
+
+async def test_a_pin_of_a_pair_that_is_gone_can_be_released(controller: RunningController) -> None:
+    """Until then it waits for the pair to come back."""
+    pairs = {"default": {"strong": "strong", "weak": "weak"}}
+    await controller.reload(_with(controller, pairs={**pairs, "other": pairs["default"]}))
+    await pin(controller, pair="other", tier=routing_pb2.TIER_WEAK)
+    await controller.reload(_with(controller, pairs=pairs))
+    assert (await pin(controller, pair="other", tier=routing_pb2.TIER_UNSPECIFIED)).tier == routing_pb2.TIER_UNSPECIFIED
+    with pytest.raises(grpc.aio.AioRpcError, match="No pair"):
+        await pin(controller, pair="other", tier=routing_pb2.TIER_UNSPECIFIED)
 
 
 async def test_settings_that_do_not_go_with_what_runs_change_nothing(controller: RunningController) -> None:
