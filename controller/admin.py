@@ -1,22 +1,35 @@
-"""AdminService: Calibrate; Pin and Stats come with later releases, and say so."""
+"""AdminService: Calibrate, Pin and Stats."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
 
-from controller.calibrating import Calibrator
+import structlog
+
 from controller.calibrations import calibration_of
+from controller.generations import Generations
+from controller.ledger import Ledger
+from controller.pins import Pins
 from controller.rpc import Context, answers_errors
 from controller.sampling import Example
-from pointsman.runtime.errors import InvalidRequest, Unimplemented
-from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc
+from controller.stats import stats_of
+from pointsman.runtime.decision_headers import tier_name
+from pointsman.runtime.errors import InvalidRequest, UnknownPair
+from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, routing_pb2
+
+log = structlog.get_logger()
+LONGEST_PIN_S: Final = 366 * 86_400
 
 
 class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     """See protos/pointsman/v1/admin_service.proto."""
 
-    def __init__(self, calibrator: Calibrator) -> None:
-        self._calibrator = calibrator
+    def __init__(self, generations: Generations, pins: Pins, ledger: Ledger) -> None:
+        self._generations = generations
+        self._pins = pins
+        self._ledger = ledger
 
     @answers_errors
     async def Calibrate(  # noqa: N802
@@ -25,7 +38,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         first = await anext(aiter(request), None)
         if first is None or not first.HasField("start"):
             raise InvalidRequest("The first message must be the start.", param="start")
-        made = await self._calibrator.calibrate(first.start, _examples(request))
+        made = await self._generations.now.calibrator.calibrate(first.start, _examples(request))
         return admin_service_pb2.CalibrateResponse(
             calibration=calibration_of(made.record) if made.record else None, certificates=map(calibration_of, made.certificates)
         )
@@ -34,13 +47,32 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     async def Pin(  # noqa: N802
         self, request: admin_service_pb2.PinRequest, context: Context, request_id: str
     ) -> admin_service_pb2.PinResponse:
-        raise Unimplemented("Pin comes with a later release; until then a routing spec's tier pins one request.")
+        pair = request.pair or "default"
+        pairs = self._generations.now.settings.pairs
+        # One that was pinned and then taken out of the settings can still be released.
+        if pair not in pairs and self._pins.tier(pair) == routing_pb2.TIER_UNSPECIFIED:
+            raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {', '.join(sorted(pairs))}.", param="pair")
+        if request.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
+            raise InvalidRequest("The tier must be TIER_STRONG or TIER_WEAK, or TIER_UNSPECIFIED to release.", param="tier")
+        duration_s = request.duration.seconds + request.duration.nanos / 1e9 if request.HasField("duration") else None
+        if duration_s is not None and not 0 < duration_s <= LONGEST_PIN_S:
+            raise InvalidRequest(f"The duration must be above 0 s and at most {LONGEST_PIN_S} s.", param="duration")
+        if request.tier == routing_pb2.TIER_UNSPECIFIED:
+            self._pins.release(pair)
+            log.info("released", pair=pair, request_id=request_id)
+        else:
+            self._pins.pin(pair, request.tier, duration_s)
+            log.warning("pinned", pair=pair, tier=tier_name(request.tier), for_s=duration_s, request_id=request_id)
+        answer = admin_service_pb2.PinResponse(pair=pair, tier=self._pins.tier(pair))
+        if (remaining_s := self._pins.remaining_s(pair)) is not None:
+            answer.remaining.FromTimedelta(timedelta(seconds=remaining_s))
+        return answer
 
     @answers_errors
     async def Stats(  # noqa: N802
         self, request: admin_service_pb2.StatsRequest, context: Context, request_id: str
     ) -> admin_service_pb2.StatsResponse:
-        raise Unimplemented("Stats comes with a later release; until then the metrics port has the counts.")
+        return stats_of(self._ledger.counters, self._ledger.uptime_s)
 
 
 async def _examples(requests: AsyncIterator[admin_service_pb2.CalibrateRequest]) -> AsyncIterator[Example]:

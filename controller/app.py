@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,25 +14,22 @@ import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
 from controller.admin import AdminService
-from controller.backends import Backends
-from controller.calibrating import Calibrator
-from controller.controller import Controller
-from controller.decider import Decider
 from controller.decision_cache import DecisionCache
-from controller.dispatch import Dispatcher
+from controller.decision_log import DecisionLog
 from controller.ensemble import Ranks
+from controller.generations import Generations, Kept
 from controller.ledger import Ledger
+from controller.pins import PinCollector, Pins
 from controller.record_book import RecordBook
-from controller.sampling import Sampler
 from controller.scorers import ScorerClient
 from controller.service import RouteService
 from controller.shadow import Shadow
-from controller.thresholds import Thresholds
 from controller.watch import Watch
 from controller.watch_metrics import WatchCollector
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
 from pointsman.runtime.lifecycle import until_stopped
+from pointsman.runtime.reloading import Change, SettingsSource, follow
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import read_secret
 from pointsman.v1 import admin_service_pb2_grpc, route_service_pb2_grpc
@@ -44,20 +41,23 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Where a started controller listens."""
+    """A started controller: where it listens, and how it takes over other settings."""
 
     address: str
+    reload: Callable[[Settings], Awaitable[Change]]
 
 
-async def run(settings: Settings) -> None:
-    """Runs until SIGTERM or SIGINT, then drains."""
+async def run(settings: Settings, source: SettingsSource) -> None:
+    """Runs until SIGTERM or SIGINT, then drains. SIGHUP and a changed file have the settings taken over."""
     registry = CollectorRegistry()
     with _metrics(settings, registry):
         async with running(settings, registry) as controller:
             log.info("controller ready", grpc=controller.address, metrics=f"{settings.controller.host}:{settings.controller.metrics_port}")
             # What lives as long as the process is never garbage: collections needn't look at it.
             gc.freeze()
+            following = asyncio.create_task(follow(source, controller.reload), name="settings")
             signal = await until_stopped()
+            following.cancel()
             log.info("stopping", signal=signal, drain_s=settings.controller.drain_s)
 
 
@@ -74,23 +74,26 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
     watch = Watch(own, book.records)
     book.on_change(watch.use)
     registry.register(WatchCollector(watch, book))
+    pins = Pins()
+    registry.register(PinCollector(pins))
     async with AsyncExitStack() as stack:
-        ledger = Ledger(registry)
-        backends = await stack.enter_async_context(Backends(settings.backends))
+        decision_log = DecisionLog(own.decision_log, registry)
+        decision_log.start()
+        stack.push_async_callback(decision_log.close)
+        ledger = Ledger(registry, decision_log.add)
         scorers = ScorerClient(list(settings.strategies), own)
         stack.push_async_callback(scorers.close)
         opinions = DecisionCache(scorers, own.decision_cache, registry) if own.decision_cache else scorers
         ranks = Ranks(scorers, book)
-        decider = Decider(settings, opinions, Thresholds(settings, scorers, book, watch), ranks)
         shadow = Shadow(own.shadow, own, opinions, ranks, registry) if own.shadow else None
         if shadow:
             stack.push_async_callback(shadow.close)
-        controller = Controller(settings, decider, Dispatcher(settings, backends, ledger.breaker_changed), ledger, shadow)
-        calibrator = Calibrator(settings, Sampler(own, scorers, watch), book, ledger.spending)
+        kept = Kept(ledger, scorers, opinions, ranks, shadow, book, watch, pins)
+        generations = await stack.enter_async_context(Generations(settings, kept))
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
-        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(settings, controller, scorers, book, watch), server)
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(calibrator), server)
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), server)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), server)
         health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])
         port = bind(server, own.host, own.grpc_port)
 
@@ -102,7 +105,7 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
             asyncio.create_task(book.follow(own.records_interval_s), name="records"),
         ]
         try:
-            yield Running(f"{own.host}:{port}")
+            yield Running(f"{own.host}:{port}", generations.reload)
         finally:
             for task in tasks:
                 task.cancel()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,10 @@ from controller.deadline import Deadline
 from controller.decider import Decided, Decider
 from controller.dispatch import Ask, Dispatcher
 from controller.endpoints import CHAT_COMPLETIONS, ENDPOINTS
+from controller.estimate import asked_characters
 from controller.exchange import Exchange
 from controller.ledger import Ledger
+from controller.pins import Pins
 from controller.plan import Plan, backend_plan, make_plan
 from controller.scored_text import scored_text
 from controller.shadow import Shadow
@@ -44,22 +46,34 @@ class Call:
 
 
 class Controller:
-    """Holds what lives as long as the process; each request's state is in its `Exchange`."""
+    """Holds what lives as long as the settings do; each request's state is in its `Exchange`."""
 
-    def __init__(self, settings: Settings, decider: Decider, dispatcher: Dispatcher, ledger: Ledger, shadow: Shadow | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        decider: Decider,
+        dispatcher: Dispatcher,
+        ledger: Ledger,
+        pins: Pins,
+        shadow: Shadow | None = None,
+        in_use: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`in_use` is entered while a request is under way, so that the backends stay open."""
         self._settings = settings
         self._shadow = shadow
         self._decider = decider
         self._dispatcher = dispatcher
         self._ledger = ledger
         self._guarded = any(is_guarded(backend) for backend in settings.backends.values())
+        self._pins = pins
+        self._in_use = in_use
 
     async def route(
         self, request_id: str, routing: routing_pb2.RoutingSpec, prompt: str | Sequence[Any], deadline: Deadline
     ) -> routing_pb2.Receipt:
         """Decides and doesn't call. The prompt is text, scored as it is, or an OpenAI body's messages."""
         with self._receipt(request_id) as receipt:
-            plan = make_plan(routing, self._settings)
+            plan = self._pins.over(make_plan(routing, self._settings))
             await self._decide(plan, self._text(prompt), deadline, receipt)
             self._guard(plan, prompt, receipt.decision)
         return receipt
@@ -69,7 +83,7 @@ class Controller:
     ) -> list[routing_pb2.Decision | PointsmanError]:
         """Each prompt's decision or why there is none, in order; each is accounted for as a request. Raises what is wrong with the spec."""
         try:
-            plan = make_plan(routing, self._settings)
+            plan = self._pins.over(make_plan(routing, self._settings))
         except PointsmanError:
             with self._receipt(request_id):
                 raise
@@ -101,7 +115,7 @@ class Controller:
     async def exchange(self, call: Call) -> AsyncIterator[Exchange]:
         """Decides and calls the backend; gives the exchange once the backend's response headers are there."""
         begun = asyncio.get_running_loop().time()
-        with self._receipt(call.request_id) as receipt:
+        with self._in_use(), self._receipt(call.request_id) as receipt:
             endpoint = ENDPOINTS.get(call.endpoint)
             if endpoint is None:
                 raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}.")
@@ -112,13 +126,21 @@ class Controller:
             if why := endpoint.unroutable(body.fields):
                 plan = backend_plan(routing, self._settings, why)
             else:
-                plan = make_plan(routing, self._settings, session=body.user)
+                plan = self._pins.over(make_plan(routing, self._settings, session=body.user))
             await self._decide(plan, text, call.deadline, receipt)
             candidates = self._candidates(plan, body.fields, receipt.decision)
             call.deadline.check()
             ask = Ask(call.endpoint, call.headers, body.with_model, call.deadline)
             async with self._dispatcher.answer(candidates, ask, receipt) as answer:
-                yield Exchange(receipt, answer, strong=plan.backends.strong, backends=self._settings.backends, begun=begun)
+                yield Exchange(
+                    receipt,
+                    answer,
+                    strong=plan.backends.strong,
+                    backends=self._settings.backends,
+                    begun=begun,
+                    max_bytes=own.max_response_bytes,
+                    asked_characters=asked_characters(body.fields),
+                )
 
     def _guard(self, plan: Plan, prompt: str | Sequence[Any], decision: routing_pb2.Decision) -> None:
         """Of a request that is only decided on, by its messages alone."""

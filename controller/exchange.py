@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 import orjson
 
 from controller.backends import Answer
+from controller.estimate import answered_characters, estimated
 from controller.usage import UsageWatch, cost_of, usage_of
 from pointsman.runtime.errors import BackendFailed, PointsmanError, wire_form
 from pointsman.runtime.settings import BackendSettings
@@ -18,13 +19,25 @@ class Exchange:
     """The answer is read once: as `pieces` where it is a stream, else `whole`. The receipt is complete after that."""
 
     def __init__(
-        self, receipt: routing_pb2.Receipt, answer: Answer, *, strong: str, backends: Mapping[str, BackendSettings], begun: float
+        self,
+        receipt: routing_pb2.Receipt,
+        answer: Answer,
+        *,
+        strong: str,
+        backends: Mapping[str, BackendSettings],
+        begun: float,
+        max_bytes: int,
+        asked_characters: int = 0,
     ) -> None:
+        """`max_bytes` bounds an answer that isn't a stream; from `asked_characters`, the request's, tokens are estimated where the
+        backend counts none."""
         self.receipt = receipt
         self.answer = answer
         self._strong = strong
         self._backends = backends
         self._begun = begun
+        self._max_bytes = max_bytes
+        self._asked_characters = asked_characters
 
     @property
     def decision(self) -> routing_pb2.Decision:
@@ -39,18 +52,19 @@ class Exchange:
                 watch.feed(piece)
                 yield piece
         finally:
-            self._finish(watch.usage)
+            self._finish(watch.usage, watch.characters)
 
-    async def whole(self, max_bytes: int) -> bytes:
+    async def whole(self) -> bytes:
         """All bytes of an answer that isn't a stream. Raises `BackendFailed` where it is too long or not what it should be."""
         name, parts, length = self.answer.backend, list[bytes](), 0
         async for piece in self.answer.pieces:
             parts.append(piece)
             length += len(piece)
-            if length > max_bytes:
-                raise BackendFailed(f"The backend {name} answered with more than {max_bytes} bytes.", backend=name)
+            if length > self._max_bytes:
+                raise BackendFailed(f"The backend {name} answered with more than {self._max_bytes} bytes.", backend=name)
         body = b"".join(parts)
-        self._finish(usage_of(self._checked(body)))
+        checked = self._checked(body)
+        self._finish(usage_of(checked), answered_characters(checked))
         return body
 
     def fail(self, error: PointsmanError) -> None:
@@ -67,10 +81,12 @@ class Exchange:
         name = self.answer.backend
         raise BackendFailed(f"The backend {name} answered {self.answer.status} with something that isn't JSON.", backend=name)
 
-    def _finish(self, usage: routing_pb2.Usage | None) -> None:
+    def _finish(self, usage: routing_pb2.Usage | None, answered: int) -> None:
         self.receipt.timings.total_s = asyncio.get_running_loop().time() - self._begun
         if usage is None:
-            return
+            if not 200 <= self.answer.status < 300:
+                return
+            usage = estimated(self._asked_characters, answered)
         self.receipt.usage.CopyFrom(usage)
         if cost := cost_of(usage, self.answer.backend, self._strong, self._backends):
             self.receipt.cost.CopyFrom(cost)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -20,15 +22,26 @@ def strategy_label(strategy: str) -> str:
     return "+".join(sorted(strategy.split("+")))
 
 
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What AdminService.Stats reads."""
+
+    requests: Counter
+    refused: Counter
+    tokens: Counter
+    cost: Counter
+    always_strong: Counter
+
+
 class Ledger:
     """The controller's metrics. Labels take their values from the settings and the contracts, so they are bounded."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, also: Callable[[routing_pb2.Receipt], None] = lambda _: None) -> None:
+        """`also` is told every receipt too."""
+        self._also = also
+        self._begun = time.monotonic()
         self.spending = Spending()
-        # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.
-        decided = ["call", "pair", "strategy", "tier", "reason"]
-        self._requests = Counter("pointsman_requests", "Finished requests; call is route or chat.", [*decided, "error"], registry=registry)
-        self._refused = Counter("pointsman_refused", "Requests that ended before a decision.", ["error"], registry=registry)
+        self.counters = _counters(registry)
         self._scoring = Histogram("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], buckets=_SECONDS, registry=registry)
         self._first_byte = Histogram(
             "pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", ["backend"], buckets=_SECONDS, registry=registry
@@ -40,13 +53,13 @@ class Ledger:
             registry=registry,
         )
         self._breaker = Gauge("pointsman_backend_breaker", "0 closed, 1 half-open, 2 open.", ["backend"], registry=registry)
-        self._tokens = Counter("pointsman_tokens", "Tokens as backends count them.", ["backend", "tier", "kind"], registry=registry)
-        self._cost = Counter("pointsman_cost", "Money spent.", ["backend", "tier", "currency"], registry=registry)
-        self._always_strong = Counter(
-            "pointsman_cost_always_strong", "Money had all gone to strong.", ["pair", "currency"], registry=registry
-        )
         self._in_progress = Gauge("pointsman_requests_in_progress", "Requests begun and not finished.", registry=registry)
         self._ready = Gauge("pointsman_strategy_ready", "1 when the strategy has a replica that answers.", ["strategy"], registry=registry)
+
+    @property
+    def uptime_s(self) -> float:
+        """Since the counting began."""
+        return time.monotonic() - self._begun
 
     def begin(self) -> None:
         """A request has come."""
@@ -63,22 +76,23 @@ class Ledger:
     def finish(self, receipt: routing_pb2.Receipt) -> None:
         """A request has ended, with or without an answer."""
         self._in_progress.dec()
+        self._also(receipt)
         decision = receipt.decision
         if decision.tier == routing_pb2.TIER_UNSPECIFIED:
-            self._refused.labels(receipt.error).inc()
+            self.counters.refused.labels(receipt.error).inc()
             log.info("refused", request_id=receipt.request_id, error=receipt.error, total_s=round(receipt.timings.total_s, 4))
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
         call = "chat" if receipt.attempts else "route"
         strategy = strategy_label(decision.strategy)
-        self._requests.labels(call, decision.pair, strategy, tier, reason, receipt.error).inc()
+        self.counters.requests.labels(call, decision.pair, strategy, tier, reason, receipt.error).inc()
         if not all(opinion.cached for opinion in receipt.opinions):
             self._scoring.labels(strategy).observe(receipt.timings.scoring_s)
         if receipt.timings.first_byte_s:
             self._first_byte.labels(decision.backend).observe(receipt.timings.first_byte_s)
         for kind, attempt in _kinds(receipt.attempts):
             self._attempts.labels(attempt.backend, kind, attempt.error.lower() or "ok").inc()
-        self._account(receipt, tier)
+        self._account(receipt)
         log.info(
             "routed",
             request_id=receipt.request_id,
@@ -98,15 +112,17 @@ class Ledger:
             total_s=round(receipt.timings.total_s, 4),
         )
 
-    def _account(self, receipt: routing_pb2.Receipt, tier: str) -> None:
+    def _account(self, receipt: routing_pb2.Receipt) -> None:
         self.spending.add(receipt)
-        backend = receipt.decision.backend
+        decision, usage, cost = receipt.decision, receipt.usage, receipt.cost
+        row = (decision.pair, strategy_label(decision.strategy), tier_name(decision.tier), reason_name(decision.reason))
         if receipt.HasField("usage"):
-            self._tokens.labels(backend, tier, "prompt").inc(receipt.usage.prompt_tokens)
-            self._tokens.labels(backend, tier, "completion").inc(receipt.usage.completion_tokens)
+            estimated = "true" if usage.estimated else "false"
+            self.counters.tokens.labels(*row, decision.backend, "prompt", estimated).inc(usage.prompt_tokens)
+            self.counters.tokens.labels(*row, decision.backend, "completion", estimated).inc(usage.completion_tokens)
         if receipt.HasField("cost"):
-            self._cost.labels(backend, tier, receipt.cost.currency).inc(receipt.cost.amount)
-            self._always_strong.labels(receipt.decision.pair, receipt.cost.currency).inc(receipt.cost.always_strong)
+            self.counters.cost.labels(*row, decision.backend, cost.currency).inc(cost.amount)
+            self.counters.always_strong.labels(*row, cost.currency).inc(cost.always_strong)
 
 
 def _kinds(attempts: Sequence[routing_pb2.Attempt]) -> Iterator[tuple[str, routing_pb2.Attempt]]:
@@ -115,3 +131,22 @@ def _kinds(attempts: Sequence[routing_pb2.Attempt]) -> Iterator[tuple[str, routi
     for attempt in attempts:
         yield "first" if not before else "retry" if attempt.backend == before else "fallback", attempt
         before = attempt.backend
+
+
+def _counters(registry: CollectorRegistry) -> Counters:
+    """All of what was decided has the same four labels, which are a row of AdminService.Stats."""
+    row = ["pair", "strategy", "tier", "reason"]
+
+    def counter(name: str, said: str, labels: list[str]) -> Counter:
+        return Counter(name, said, labels, registry=registry)
+
+    return Counters(
+        # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.
+        requests=counter("pointsman_requests", "Finished requests; call is route or chat.", ["call", *row, "error"]),
+        refused=counter("pointsman_refused", "Requests that ended before a decision.", ["error"]),
+        tokens=counter(
+            "pointsman_tokens", "Tokens as backends count them, or estimates where they don't.", [*row, "backend", "kind", "estimated"]
+        ),
+        cost=counter("pointsman_cost", "Money spent.", [*row, "backend", "currency"]),
+        always_strong=counter("pointsman_cost_always_strong", "Money had all gone to strong.", [*row, "currency"]),
+    )

@@ -12,6 +12,8 @@ from controller.calibrations import calibration_of, live_of
 from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
 from controller.exchange import Exchange
+from controller.generations import Generations
+from controller.pins import Pins
 from controller.record_book import RecordBook
 from controller.rpc import Context, answers_errors, deadline_of, send_decision, write
 from controller.scorers import Scorers
@@ -37,13 +39,24 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     """See protos/pointsman/v1/route_service.proto. Handlers write to the stream themselves, so that a cancellation reaches
     the backend's call at once."""
 
-    def __init__(self, settings: Settings, controller: Controller, scorers: Scorers, book: RecordBook, watch: Watch) -> None:
-        self._settings = settings
+    def __init__(self, generations: Generations, scorers: Scorers, book: RecordBook, watch: Watch, pins: Pins) -> None:
+        self._generations = generations
+        self._pins = pins
         self._book = book
         self._watch = watch
-        self._controller = controller
         self._scorers = scorers
-        self._timeout_s = settings.controller.default_timeout_s
+
+    @property
+    def _settings(self) -> Settings:
+        return self._generations.now.settings
+
+    @property
+    def _controller(self) -> Controller:
+        return self._generations.now.controller
+
+    @property
+    def _timeout_s(self) -> float:
+        return self._settings.controller.default_timeout_s
 
     @answers_errors
     async def Route(  # noqa: N802
@@ -82,7 +95,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         async with self._controller.exchange(self._call(request, body, context, request_id)) as exchange:
             if exchange.answer.is_stream:
                 raise InvalidBody("The body asks for a stream, which StreamChatCompletion answers.", param="stream")
-            answer = await exchange.whole(self._settings.controller.max_response_bytes)
+            answer = await exchange.whole()
             _refuse_rejection(exchange, answer)
             response = completion_from_json(answer, exchange.answer.backend)
             response.receipt.CopyFrom(exchange.receipt)
@@ -96,7 +109,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         body = _chat_body(request, stream=True)
         async with self._controller.exchange(self._call(request, body, context, request_id)) as exchange:
             if not exchange.answer.is_stream:
-                answer = await exchange.whole(self._settings.controller.max_response_bytes)
+                answer = await exchange.whole()
                 _refuse_rejection(exchange, answer)
                 raise InvalidBody("The backend answered whole and not as a stream.", param="stream")
             await send_decision(context, exchange.decision, request_id)
@@ -130,7 +143,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 except (BackendError, DeadlineExceeded) as error:
                     await write(context, event(error=_cut(exchange, error, request_id)))
             else:
-                body = await exchange.whole(self._settings.controller.max_response_bytes)
+                body = await exchange.whole()
                 await self._start_relay(context, exchange, request_id, [*exchange.answer.headers, ("content-length", str(len(body)))])
                 for start in range(0, len(body), _PIECE_BYTES):
                     await write(context, event(bytes=body[start : start + _PIECE_BYTES]))
@@ -158,7 +171,8 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 if live := self._watch.known(name, state.checkpoint):
                     listed.live.CopyFrom(live_of(live))
         for name, pair in settings.pairs.items():
-            response.pairs.add(name=name, strong=settings.backends[pair.strong].model, weak=settings.backends[pair.weak].model)
+            strong, weak = settings.backends[pair.strong].model, settings.backends[pair.weak].model
+            response.pairs.add(name=name, strong=strong, weak=weak, pinned=self._pins.tier(name))
         if settings.controller.allow_backend_names:
             response.backends.extend(sorted(settings.backends))
         return response

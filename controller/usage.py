@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from controller.estimate import answered_characters
 from pointsman.runtime.settings import BackendSettings
 from pointsman.v1 import routing_pb2
 
@@ -15,11 +16,13 @@ _NAMES = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_token
 
 
 class UsageWatch:
-    """Looks at a stream's pieces as they pass, and remembers the last `usage` that an event had. Changes nothing."""
+    """Looks at a stream's pieces as they pass: the last `usage` that an event had, and how long the texts are. Changes nothing."""
 
     def __init__(self) -> None:
         self._unfinished = b""
         self.usage: routing_pb2.Usage | None = None
+        self.characters = 0
+        """Of what was answered; counted until there is a usage."""
 
     def feed(self, piece: bytes) -> None:
         """One piece, cut anywhere."""
@@ -27,11 +30,12 @@ class UsageWatch:
         complete, _, self._unfinished = seen.rpartition(b"\n")
         if len(self._unfinished) > _LONGEST_LINE:
             self._unfinished = b""
-        if b'"usage"' not in complete:
-            return
         for line in complete.splitlines():
-            if line.startswith(b"data:") and b'"usage"' in line:
-                self.usage = usage_of(_loads(line[5:])) or self.usage
+            has_usage = b'"usage"' in line
+            if line.startswith(b"data:") and (has_usage or self.usage is None):
+                event = _loads(line[5:])
+                self.usage = usage_of(event) or self.usage
+                self.characters += answered_characters(event)
 
 
 def usage_of(answer: Any) -> routing_pb2.Usage | None:

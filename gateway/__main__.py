@@ -10,16 +10,22 @@ import structlog
 from gateway.service import serving
 from pointsman.runtime.lifecycle import until_stopped
 from pointsman.runtime.process import main, on_uvloop
+from pointsman.runtime.reloading import SettingsSource, follow
 from pointsman.runtime.settings import Settings
 
 
-async def serve(settings: Settings) -> None:
-    """Serves until the process is told to stop. Raises what `serving` raises, and what ends one of its tasks."""
+async def serve(settings: Settings, source: SettingsSource) -> None:
+    """Serves until the process is told to stop. SIGHUP and a changed file have limits taken over.
+
+    Raises what `serving` raises, and what ends one of its tasks.
+    """
     log, own = structlog.get_logger(), settings.gateway
     async with serving(own) as gateway:
         log.info("gateway serves", rest=f"http://{own.host}:{gateway.rest_port}/v1", grpc=f"{own.host}:{gateway.grpc_port}")
+        following = asyncio.get_running_loop().create_task(follow(source, gateway.reload))
         told = asyncio.get_running_loop().create_task(until_stopped())
         ended, _ = await asyncio.wait({told, *gateway.tasks}, return_when=asyncio.FIRST_COMPLETED)
+        following.cancel()
         for task in ended:
             log.info("gateway stops", cause=task.result() or "a task ended", drain_s=own.drain_s)
 

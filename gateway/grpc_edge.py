@@ -9,6 +9,7 @@ import grpc
 from gateway.controller_client import ControllerClient, ControllerFailed
 from gateway.deadline import LONGEST_S
 from gateway.headers import Headers, request_id, trace_context
+from gateway.limits import Limits
 from gateway.observer import Observation, Observer
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
 from pointsman.runtime.error_forms import DETAILS_KEY, error_info, to_status
@@ -20,12 +21,12 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 _NAMED_IN_LOG: Final = ("strategy", "tier", "reason")
 
 
-def add_route_service(server: grpc.aio.Server, controller: ControllerClient, observer: Observer, default_timeout_s: float) -> None:
+def add_route_service(server: grpc.aio.Server, controller: ControllerClient, observer: Observer, limits: Limits) -> None:
     """Serves every method of the contract, none by name; other services are UNIMPLEMENTED."""
     service = route_service_pb2.DESCRIPTOR.services_by_name["RouteService"]
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         # No (de)serializers: bytes in, bytes out. A unary call is a stream of one message on the wire.
-        method.name: grpc.unary_stream_rpc_method_handler(_Forward(method.name, controller, observer, default_timeout_s).answer)
+        method.name: grpc.unary_stream_rpc_method_handler(_Forward(method.name, controller, observer, limits).answer)
         for method in service.methods
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ROUTE_SERVICE, handlers),))
@@ -38,11 +39,11 @@ class _CallerGone(Exception):
 class _Forward:
     """One method of the contract."""
 
-    def __init__(self, method: str, controller: ControllerClient, observer: Observer, default_timeout_s: float) -> None:
+    def __init__(self, method: str, controller: ControllerClient, observer: Observer, limits: Limits) -> None:
         self._method = method
         self._controller = controller
         self._observer = observer
-        self._default_timeout_s = default_timeout_s
+        self._limits = limits
 
     async def answer(self, request: bytes, context: Context) -> None:
         said = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
@@ -62,7 +63,7 @@ class _Forward:
 
     async def _forward(self, request: bytes, context: Context, seen: Observation, trace: Headers) -> None:
         remaining = context.time_remaining()
-        timeout_s = self._default_timeout_s if remaining is None else min(remaining, LONGEST_S)
+        timeout_s = self._limits.now.default_timeout_s if remaining is None else min(remaining, LONGEST_S)
         call = self._controller.forward(self._method, request, request_id=seen.request_id, timeout_s=timeout_s, trace=trace)
         try:
             decided = await call.decision()

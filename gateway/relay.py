@@ -12,6 +12,7 @@ from gateway.controller_client import CallCancelled, ControllerCall, ControllerC
 from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
+from gateway.limits import Limits
 from gateway.relayed_answer import send_answer
 from pointsman.runtime.decision_headers import routing_from_headers
 from pointsman.runtime.errors import Overloaded
@@ -25,10 +26,14 @@ RELAYED: Final = ("chat/completions", "completions", "responses", "embeddings")
 class Relay:
     """Answers requests to backends, at most `max_concurrent` at once whatever their endpoints."""
 
-    def __init__(self, controller: ControllerClient, settings: GatewaySettings) -> None:
+    def __init__(self, controller: ControllerClient, limits: Limits) -> None:
         self._controller = controller
-        self._settings = settings
+        self._limits = limits
         self._running = 0
+
+    @property
+    def _settings(self) -> GatewaySettings:
+        return self._limits.now
 
     def to(self, endpoint: str) -> Callable[[Exchange], Awaitable[None]]:
         """The handler of one endpoint, a path below /v1."""

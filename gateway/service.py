@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from gateway.controller_client import ControllerClient
 from gateway.grpc_edge import add_route_service
+from gateway.limits import Limits
 from gateway.models import Models
 from gateway.observer import Observer
 from gateway.openapi import OpenApi
@@ -23,7 +24,8 @@ from gateway.relay import RELAYED, Relay
 from gateway.rest_app import endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
 from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.reloading import Change
+from pointsman.runtime.settings import GatewaySettings, Settings
 
 _NOTICE_S: Final = 1.0  # between saying "not ready" and refusing connections, so that load balancers hear of it
 
@@ -36,6 +38,8 @@ class Gateway:
     grpc_port: int
     tasks: tuple[asyncio.Task[None], ...]
     """They run until the gateway stops; one that ends earlier has failed."""
+    reload: Callable[[Settings], Awaitable[Change]]
+    """Takes over other limits."""
 
 
 @asynccontextmanager
@@ -51,18 +55,18 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         server = build_server(max_concurrent=settings.max_concurrent, max_body_bytes=settings.max_body_bytes)
         grpc_port = bind(server, settings.host, settings.grpc_port)
 
-        observer = Observer()
+        observer, limits = Observer(), Limits(settings)
         health = Health(server, [ROUTE_SERVICE])
         readiness = Readiness(controller, health, ROUTE_SERVICE)
-        add_route_service(server, controller, observer, settings.default_timeout_s)
+        add_route_service(server, controller, observer, limits)
         await health.set("", True)
         await health.set(ROUTE_SERVICE, False)
         await server.start()
-        rest = RestServer(rest_app(routes(settings, controller, readiness, observer), observer), bound, settings.drain_s)
+        rest = RestServer(rest_app(routes(limits, controller, readiness, observer), observer), bound, settings.drain_s)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         rest_port: int = bound.getsockname()[1]
         try:
-            yield Gateway(rest_port=rest_port, grpc_port=grpc_port, tasks=(rest.task, asking))
+            yield Gateway(rest_port=rest_port, grpc_port=grpc_port, tasks=(rest.task, asking), reload=limits.reload)
         finally:
             asking.cancel()
             readiness.stopping()
@@ -71,9 +75,9 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             await asyncio.wait([asking])
 
 
-def routes(settings: GatewaySettings, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
+def routes(limits: Limits, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
     """Everything that REST answers; /openapi.json says so too."""
-    relay = Relay(controller, settings)
+    relay = Relay(controller, limits)
     models = Models(controller)
     probes = Probes(readiness, observer)
     return [

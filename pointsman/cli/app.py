@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pointsman import __version__
+from pointsman.cli import operating
 from pointsman.cli.exits import CommandFailed
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def build_app() -> typer.Typer:
     app.command("route")(_route)
     app.command("chat")(_chat)
     app.command("strategies")(_strategies)
+    app.command("pin")(operating.pin)
+    app.command("stats")(operating.stats)
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("train", context_settings=passed_on)(_train)
     app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)

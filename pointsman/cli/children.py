@@ -26,6 +26,8 @@ class ChildSpec:
     after: Sequence[str] = ()
     stop_grace_s: float = 10
     """From SIGTERM to SIGKILL."""
+    reloads: bool = False
+    """Whether SIGHUP makes it read its settings again; another child would end by it."""
 
 
 @dataclass(frozen=True, slots=True)

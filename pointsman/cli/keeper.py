@@ -5,8 +5,8 @@
 The keeper is a subreaper (Linux): processes that the service orphans (Ray's daemons, replicas, HAProxy) become the keeper's
 children, and only those of this service. When the service ends, however it ends, the keeper ends them, and then itself with
 the service's exit code. So a keeper that is gone means that nothing of its service is left, and that its ports are free.
-SIGTERM is handed on to the service, which is killed when it outlives the grace. When the supervisor itself is killed, the
-kernel sends the keeper SIGTERM, and when the keeper is killed, the service.
+SIGTERM is handed on to the service, which is killed when it outlives the grace; SIGHUP is handed on and nothing else. When the
+supervisor itself is killed, the kernel sends the keeper SIGTERM, and when the keeper is killed, the service.
 
 It imports the standard library alone and starts in about 20 ms. The supervisor imports `become_subreaper` and `end_children`.
 """
@@ -46,11 +46,12 @@ def main(arguments: Sequence[str]) -> int:
 
     for number in handed_on:
         signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, lambda number, _frame: _send(service, number))
     signal.signal(signal.SIGALRM, lambda _number, _frame: _send(service, signal.SIGKILL))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, handed_on)
     code = _wait_for(service)
     signal.setitimer(signal.ITIMER_REAL, 0)
-    for number in handed_on:
+    for number in (*handed_on, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if ended := end_children(grace_s=ORPHANS_GRACE_S):
         sys.stderr.write(f"keeper: ended what was left behind: {', '.join(ended)}\n")

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pointsman.runtime.decision_headers import reason_name, tier_name
-from pointsman.v1 import calibration_pb2, route_service_pb2, routing_pb2
+from pointsman.v1 import admin_service_pb2, calibration_pb2, route_service_pb2, routing_pb2
 
 # A model's text must not drive the terminal.
 _CONTROLS: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
@@ -60,25 +60,40 @@ def show_receipt(receipt: routing_pb2.Receipt, decision: routing_pb2.Decision) -
     for name, value in facts:
         if value:
             table.add_row(Text(name, "dim"), Text(value) if isinstance(value, str) else value)
-    _console().print(table)
+    new_console().print(table)
 
 
 def show_strategies(answer: route_service_pb2.ListStrategiesResponse) -> None:
     """Strategies, pairs and policies as tables."""
-    console = _console()
-    strategies = _table("strategy", "state", "checkpoint", "embedder", "calibrated on")
+    console = new_console()
+    strategies = new_table("strategy", "state", "checkpoint", "embedder", "calibrated on")
     for strategy in answer.strategies:
         state = Text("ready", "green") if strategy.ready else Text(strategy.detail or "not ready", "yellow")
         strategies.add_row(Text(strategy.name), state, Text(strategy.checkpoint), Text(strategy.embedder), Text(_calibrated(strategy)))
     console.print(strategies)
     _show_live(console, answer)
-    pairs = _table("pair", "strong", "weak")
+    pairs = new_table("pair", "strong", "weak", "pinned to")
     for pair in answer.pairs:
-        pairs.add_row(Text(pair.name), Text(pair.strong), Text(pair.weak))
+        pairs.add_row(Text(pair.name), Text(pair.strong), Text(pair.weak), _pinned(pair.pinned))
     console.print(pairs)
     for name, values in (("policies", answer.policies), ("backends", answer.backends)):
         if values:
             console.print(Text(f"{name}: {', '.join(values)}"), soft_wrap=True)
+
+
+def show_pin(answer: admin_service_pb2.PinResponse) -> None:
+    """What holds now, in one line."""
+    if answer.tier == routing_pb2.TIER_UNSPECIFIED:
+        said = f"{answer.pair} is not pinned"
+    else:
+        seconds = answer.remaining.ToTimedelta().total_seconds()
+        until = f"for {seconds:.0f} s" if answer.HasField("remaining") else "until it is released or the controller stops"
+        said = f"{answer.pair} is pinned to {tier_name(answer.tier)} {until}"
+    new_console().print(Text(said), soft_wrap=True)
+
+
+def _pinned(tier: routing_pb2.Tier.ValueType) -> Text:
+    return Text(tier_name(tier), "bold red") if tier != routing_pb2.TIER_UNSPECIFIED else Text("")
 
 
 def _calibrated(strategy: route_service_pb2.Strategy) -> str:
@@ -95,7 +110,10 @@ def _certified(calibration: calibration_pb2.Calibration) -> bool:
 
 def _show_live(console: Console, answer: route_service_pb2.ListStrategiesResponse) -> None:
     """Recent traffic beside what it was calibrated for, where there is any."""
-    shares, drifts = _table("strategy", "asked for", "went to strong", "decisions"), _table("strategy", "record", "drift", "win rates", "")
+    shares, drifts = (
+        new_table("strategy", "asked for", "went to strong", "decisions"),
+        new_table("strategy", "record", "drift", "win rates", ""),
+    )
     for strategy in answer.strategies:
         for share in strategy.live.shares:
             shares.add_row(strategy.name, f"{100 * share.target:g} %", f"{100 * share.strong_share:.1f} %", f"{share.decisions:,}")
@@ -107,12 +125,13 @@ def _show_live(console: Console, answer: route_service_pb2.ListStrategiesRespons
             console.print(table)
 
 
-def _console() -> Console:
-    # A file or a pipe has no width to keep to.
+def new_console() -> Console:
+    """Standard output; a file or a pipe has no width to keep to."""
     return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
 
 
-def _table(*headings: str) -> Table:
+def new_table(*headings: str) -> Table:
+    """An empty table without lines."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in headings:
         # Checkpoints and embedders are long: they break over lines before a name or a state does.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -24,7 +25,9 @@ async def run(
     announcement: Callable[[float], str],
     pace: Pace | None = None,
 ) -> int:
-    """Runs the children until SIGINT, SIGTERM or SIGHUP, and returns the exit code with none of them left.
+    """Runs the children until SIGINT, SIGTERM or the end of its terminal, and returns the exit code with none of them left.
+
+    SIGHUP otherwise has the children that can read their settings again.
 
     `announcement` is shown once all are ready and gets the seconds it took. Raises `CommandFailed` where the start fails.
     """
@@ -59,7 +62,7 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) ->
 
 
 def _on_signals(supervisor: Supervisor) -> asyncio.Event:
-    """Set by the first SIGINT, SIGTERM or SIGHUP; a second SIGINT or SIGTERM makes the stop a kill."""
+    """Set by the first SIGINT or SIGTERM, or when the terminal is closed; a second SIGINT or SIGTERM makes the stop a kill."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -68,8 +71,25 @@ def _on_signals(supervisor: Supervisor) -> asyncio.Event:
             supervisor.hurry()
         stopping.set()
 
+    had_terminal = _has_terminal()
+
+    def hung_up() -> None:
+        if had_terminal and not _has_terminal():
+            stopping.set()
+        elif not stopping.is_set():
+            write_line(f"SIGHUP: settings are read again by {', '.join(supervisor.reload()) or 'nobody yet'}")
+
     loop.add_signal_handler(signal.SIGINT, stop)
     loop.add_signal_handler(signal.SIGTERM, stop)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
-        loop.add_signal_handler(signal.SIGHUP, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, hung_up)
     return stopping
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a controlling terminal now; the kernel takes it away before it sends the SIGHUP of its end."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

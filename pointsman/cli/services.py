@@ -43,12 +43,14 @@ def child_specs(settings: Settings, settings_file: Path | None) -> list[ChildSpe
             _command("scorers", settings_file),
             strategies_ready(reachable(scorers.host), scorers.grpc_port, sorted(settings.strategies)),
             stop_grace_s=_SCORERS_GRACE_S,
+            reloads=True,
         ),
         ChildSpec(
             "controller",
             _command("controller", settings_file),
             grpc_healthy(reachable(controller.host), controller.grpc_port),
             stop_grace_s=controller.drain_s + _AFTER_DRAIN_S,
+            reloads=True,
         ),
         ChildSpec(
             "gateway",
@@ -57,6 +59,7 @@ def child_specs(settings: Settings, settings_file: Path | None) -> list[ChildSpe
             http_ready(reachable(gateway.host), gateway.rest_port, "/readyz"),
             after=("controller",),
             stop_grace_s=gateway.drain_s + _AFTER_DRAIN_S,
+            reloads=True,
         ),
     ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -60,6 +61,15 @@ class Supervisor:
                 await self._stop(child)
         finally:
             self._end_all()
+
+    def reload(self) -> list[str]:
+        """Has every child that can read its settings again do so. Their names; one that isn't ready reads them when it starts."""
+        told = []
+        for child in self.children:
+            if child.spec.reloads and child.state is State.READY and child.process:
+                child.process.send_signal(signal.SIGHUP)
+                told.append(child.name)
+        return told
 
     def hurry(self) -> None:
         """Has `stop` kill at once."""

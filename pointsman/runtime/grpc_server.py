@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -12,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from pointsman.runtime.errors import Unavailable
 
 ENVELOPE_BYTES: Final = 1 << 20  # what a message may hold beside the body: headers, routing spec
+_NOTICE_S: Final = 0.5
 ROUTE_SERVICE: Final = "pointsman.v1.RouteService"
 
 
@@ -44,11 +46,29 @@ def bind(server: grpc.aio.Server, host: str, port: int) -> int:
         raise Unavailable(f"{host}:{port} can't be bound: is another process using the port?") from None
 
 
+class _Servicer(health.aio.HealthServicer):
+    """Its streams end with the service; the library's own never do, and would hold up every graceful stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = asyncio.Event()
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
+        watching, ended = asyncio.create_task(super().Watch(request, context)), asyncio.create_task(self.ended.wait())
+        try:
+            await asyncio.wait({watching, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                await watching
+        finally:
+            watching.cancel()
+            ended.cancel()
+
+
 class Health:
     """grpc.health.v1: `""` says the process lives and takes requests, RouteService that every strategy behind it is ready."""
 
     def __init__(self, server: grpc.aio.Server, services: Iterable[str]) -> None:
-        self._servicer = health.aio.HealthServicer()
+        self._servicer = _Servicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
         reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
 
@@ -58,5 +78,6 @@ class Health:
         await self._servicer.set(service, status)
 
     async def stop(self) -> None:
-        """NOT_SERVING everywhere and for good: the first step of a graceful stop."""
+        """NOT_SERVING everywhere and for good: the first step of a graceful stop. Those who watch hear of it before their streams end."""
         await self._servicer.enter_graceful_shutdown()
+        asyncio.get_running_loop().call_later(_NOTICE_S, self._servicer.ended.set)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pointsman.runtime.errors import PointsmanError
-from pointsman.runtime.settings import Settings, with_local_llms
-from pointsman.runtime.settings_file import SettingsError, load_settings
+from pointsman.runtime.reloading import SettingsSource
+from pointsman.runtime.settings import Settings
+from pointsman.runtime.settings_file import SettingsError
 from pointsman.runtime.telemetry import configure_logging
 
 EXIT_FAILED: Final = 1
@@ -20,7 +22,7 @@ Reload = Callable[[], Settings]
 """The settings as their file has them now. Raises `SettingsError`."""
 
 
-def main(service: str, run: Callable[[Settings, Reload], int], arguments: Sequence[str] | None = None) -> int:
+def main(service: str, run: Callable[[Settings, SettingsSource], int], arguments: Sequence[str] | None = None) -> int:
     """Runs a service to its end and gives the process's exit code.
 
     0 after a graceful stop, 1 where it can't serve, 2 for wrong settings, 130 for a Ctrl-C that can't wait; what is wrong is one
@@ -30,13 +32,11 @@ def main(service: str, run: Callable[[Settings, Reload], int], arguments: Sequen
     parser.add_argument("--settings", type=Path, metavar="FILE", help="the settings file (YAML)")
     options = parser.parse_args(arguments)
 
-    def load() -> Settings:
-        return with_local_llms(load_settings(options.settings))
-
+    source = SettingsSource(options.settings)
     try:
-        settings = load()
+        settings = source()
         configure_logging(service, settings.log)
-        return run(settings, load)
+        return run(settings, source)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_SETTINGS
@@ -47,13 +47,16 @@ def main(service: str, run: Callable[[Settings, Reload], int], arguments: Sequen
         return EXIT_INTERRUPTED
 
 
-def on_uvloop(serve: Callable[[Settings], Coroutine[Any, Any, None]]) -> Callable[[Settings, Reload], int]:
+def on_uvloop(
+    serve: Callable[[Settings, SettingsSource], Coroutine[Any, Any, None]],
+) -> Callable[[Settings, SettingsSource], int]:
     """`serve` as `main` wants it: on one uvloop event loop, 0 when it returns."""
 
-    def run(settings: Settings, _: Reload) -> int:
+    def run(settings: Settings, source: SettingsSource) -> int:
         import uvloop  # what needs no event loop doesn't need it
 
-        uvloop.run(serve(settings))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until `serve` listens for it
+        uvloop.run(serve(settings, source))
         return 0
 
     return run

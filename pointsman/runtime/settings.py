@@ -65,6 +65,17 @@ class ShadowSettings(Part):
     """Of the decided requests."""
 
 
+class DecisionLogSettings(Part):
+    """Receipts of all requests in a file, a line each. They hold no prompt, completion or key."""
+
+    path: Path | None = None
+    """The file; null for none. Its folder must exist. Two controllers need two."""
+    max_bytes: Annotated[int, Field(ge=4096)] = 64 << 20
+    """A file that would grow longer is renamed to `<path>.1`, and a new one begun."""
+    keep: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many renamed files are kept."""
+
+
 class ControllerSettings(Part):
     """The decision."""
 
@@ -113,6 +124,7 @@ class ControllerSettings(Part):
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     max_response_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 << 20
     """A longer answer that isn't a stream is a backend failure."""
+    decision_log: DecisionLogSettings = DecisionLogSettings()
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
 
 

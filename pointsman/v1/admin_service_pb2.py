@@ -27,13 +27,17 @@ from pointsman.v1 import calibration_pb2 as pointsman_dot_v1_dot_calibration__pb
 from pointsman.v1 import routing_pb2 as pointsman_dot_v1_dot_routing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pointsman/v1/admin_service.proto\x12\x0cpointsman.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1epointsman/v1/calibration.proto\x1a\x1apointsman/v1/routing.proto\"\xe0\x02\n\x10\x43\x61librateRequest\x12\x35\n\x05start\x18\x01 \x01(\x0b\x32$.pointsman.v1.CalibrateRequest.StartH\x00\x12\x39\n\x07\x65xample\x18\x02 \x01(\x0b\x32&.pointsman.v1.CalibrateRequest.ExampleH\x00\x1ax\n\x05Start\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x0c\n\x04pair\x18\x02 \x01(\t\x12\x32\n\x07targets\x18\x03 \x03(\x0b\x32!.pointsman.v1.CalibratedThreshold\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\r\n\x05judge\x18\x05 \x01(\t\x1aU\n\x07\x45xample\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x13\n\x06strong\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04weak\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\t\n\x07_strongB\x07\n\x05_weakB\t\n\x07message\"t\n\x11\x43\x61librateResponse\x12.\n\x0b\x63\x61libration\x18\x01 \x01(\x0b\x32\x19.pointsman.v1.Calibration\x12/\n\x0c\x63\x65rtificates\x18\x02 \x03(\x0b\x32\x19.pointsman.v1.Calibration\"i\n\nPinRequest\x12\x0c\n\x04pair\x18\x01 \x01(\t\x12 \n\x04tier\x18\x02 \x01(\x0e\x32\x12.pointsman.v1.Tier\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"=\n\x0bPinResponse\x12\x0c\n\x04pair\x18\x01 \x01(\t\x12 \n\x04tier\x18\x02 \x01(\x0e\x32\x12.pointsman.v1.Tier\"\x0e\n\x0cStatsRequest\"\xc1\x02\n\rStatsResponse\x12-\n\x04rows\x18\x01 \x03(\x0b\x32\x1f.pointsman.v1.StatsResponse.Row\x12)\n\x06uptime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a\xd5\x01\n\x03Row\x12\x0c\n\x04pair\x18\x01 \x01(\t\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12 \n\x04tier\x18\x03 \x01(\x0e\x32\x12.pointsman.v1.Tier\x12$\n\x06reason\x18\x04 \x01(\x0e\x32\x14.pointsman.v1.Reason\x12\x10\n\x08requests\x18\x05 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x06 \x01(\x03\x12\"\n\x05usage\x18\x07 \x01(\x0b\x32\x13.pointsman.v1.Usage\x12 \n\x04\x63ost\x18\x08 \x01(\x0b\x32\x12.pointsman.v1.Cost2\xdc\x01\n\x0c\x41\x64minService\x12N\n\tCalibrate\x12\x1e.pointsman.v1.CalibrateRequest\x1a\x1f.pointsman.v1.CalibrateResponse(\x01\x12:\n\x03Pin\x12\x18.pointsman.v1.PinRequest\x1a\x19.pointsman.v1.PinResponse\x12@\n\x05Stats\x12\x1a.pointsman.v1.StatsRequest\x1a\x1b.pointsman.v1.StatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pointsman/v1/admin_service.proto\x12\x0cpointsman.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1epointsman/v1/calibration.proto\x1a\x1apointsman/v1/routing.proto\"\xe0\x02\n\x10\x43\x61librateRequest\x12\x35\n\x05start\x18\x01 \x01(\x0b\x32$.pointsman.v1.CalibrateRequest.StartH\x00\x12\x39\n\x07\x65xample\x18\x02 \x01(\x0b\x32&.pointsman.v1.CalibrateRequest.ExampleH\x00\x1ax\n\x05Start\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x0c\n\x04pair\x18\x02 \x01(\t\x12\x32\n\x07targets\x18\x03 \x03(\x0b\x32!.pointsman.v1.CalibratedThreshold\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\r\n\x05judge\x18\x05 \x01(\t\x1aU\n\x07\x45xample\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x13\n\x06strong\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04weak\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\t\n\x07_strongB\x07\n\x05_weakB\t\n\x07message\"t\n\x11\x43\x61librateResponse\x12.\n\x0b\x63\x61libration\x18\x01 \x01(\x0b\x32\x19.pointsman.v1.Calibration\x12/\n\x0c\x63\x65rtificates\x18\x02 \x03(\x0b\x32\x19.pointsman.v1.Calibration\"i\n\nPinRequest\x12\x0c\n\x04pair\x18\x01 \x01(\t\x12 \n\x04tier\x18\x02 \x01(\x0e\x32\x12.pointsman.v1.Tier\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"k\n\x0bPinResponse\x12\x0c\n\x04pair\x18\x01 \x01(\t\x12 \n\x04tier\x18\x02 \x01(\x0e\x32\x12.pointsman.v1.Tier\x12,\n\tremaining\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x0e\n\x0cStatsRequest\"\xe2\x04\n\rStatsResponse\x12-\n\x04rows\x18\x01 \x03(\x0b\x32\x1f.pointsman.v1.StatsResponse.Row\x12)\n\x06uptime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x07refused\x18\x03 \x03(\x0b\x32(.pointsman.v1.StatsResponse.RefusedEntry\x1a\x8b\x03\n\x03Row\x12\x0c\n\x04pair\x18\x01 \x01(\t\x12\x10\n\x08strategy\x18\x02 \x01(\t\x12 \n\x04tier\x18\x03 \x01(\x0e\x32\x12.pointsman.v1.Tier\x12$\n\x06reason\x18\x04 \x01(\x0e\x32\x14.pointsman.v1.Reason\x12\x10\n\x08requests\x18\x05 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x06 \x01(\x03\x12\"\n\x05usage\x18\x07 \x01(\x0b\x32\x13.pointsman.v1.Usage\x12 \n\x04\x63ost\x18\x08 \x01(\x0b\x32\x12.pointsman.v1.Cost\x12M\n\x10\x65rrors_by_reason\x18\t \x03(\x0b\x32\x33.pointsman.v1.StatsResponse.Row.ErrorsByReasonEntry\x12\x14\n\x0c\x64\x65\x63ided_only\x18\n \x01(\x03\x12\x18\n\x10\x65stimated_tokens\x18\x0b \x01(\x03\x1a\x35\n\x13\x45rrorsByReasonEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0cRefusedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x32\xdc\x01\n\x0c\x41\x64minService\x12N\n\tCalibrate\x12\x1e.pointsman.v1.CalibrateRequest\x1a\x1f.pointsman.v1.CalibrateResponse(\x01\x12:\n\x03Pin\x12\x18.pointsman.v1.PinRequest\x1a\x19.pointsman.v1.PinResponse\x12@\n\x05Stats\x12\x1a.pointsman.v1.StatsRequest\x1a\x1b.pointsman.v1.StatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pointsman.v1.admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_STATSRESPONSE_ROW_ERRORSBYREASONENTRY']._loaded_options = None
+  _globals['_STATSRESPONSE_ROW_ERRORSBYREASONENTRY']._serialized_options = b'8\001'
+  _globals['_STATSRESPONSE_REFUSEDENTRY']._loaded_options = None
+  _globals['_STATSRESPONSE_REFUSEDENTRY']._serialized_options = b'8\001'
   _globals['_CALIBRATEREQUEST']._serialized_start=143
   _globals['_CALIBRATEREQUEST']._serialized_end=495
   _globals['_CALIBRATEREQUEST_START']._serialized_start=277
@@ -45,13 +49,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PINREQUEST']._serialized_start=615
   _globals['_PINREQUEST']._serialized_end=720
   _globals['_PINRESPONSE']._serialized_start=722
-  _globals['_PINRESPONSE']._serialized_end=783
-  _globals['_STATSREQUEST']._serialized_start=785
-  _globals['_STATSREQUEST']._serialized_end=799
-  _globals['_STATSRESPONSE']._serialized_start=802
-  _globals['_STATSRESPONSE']._serialized_end=1123
-  _globals['_STATSRESPONSE_ROW']._serialized_start=910
-  _globals['_STATSRESPONSE_ROW']._serialized_end=1123
-  _globals['_ADMINSERVICE']._serialized_start=1126
-  _globals['_ADMINSERVICE']._serialized_end=1346
+  _globals['_PINRESPONSE']._serialized_end=829
+  _globals['_STATSREQUEST']._serialized_start=831
+  _globals['_STATSREQUEST']._serialized_end=845
+  _globals['_STATSRESPONSE']._serialized_start=848
+  _globals['_STATSRESPONSE']._serialized_end=1458
+  _globals['_STATSRESPONSE_ROW']._serialized_start=1015
+  _globals['_STATSRESPONSE_ROW']._serialized_end=1410
+  _globals['_STATSRESPONSE_ROW_ERRORSBYREASONENTRY']._serialized_start=1357
+  _globals['_STATSRESPONSE_ROW_ERRORSBYREASONENTRY']._serialized_end=1410
+  _globals['_STATSRESPONSE_REFUSEDENTRY']._serialized_start=1412
+  _globals['_STATSRESPONSE_REFUSEDENTRY']._serialized_end=1458
+  _globals['_ADMINSERVICE']._serialized_start=1461
+  _globals['_ADMINSERVICE']._serialized_end=1681
 # @@protoc_insertion_point(module_scope)

@@ -173,7 +173,7 @@ class PinRequest(_message.Message):
     """The tier to force; TIER_UNSPECIFIED releases."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Released by itself after this; unset holds until released."""
+        """Released by itself after this; unset holds until it is released, or until the controller stops."""
 
     def __init__(
         self,
@@ -198,19 +198,25 @@ class PinResponse(_message.Message):
 
     PAIR_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
     pair: _builtins.str
     """The pair's name."""
     tier: _routing_pb2.Tier.ValueType
     """The tier it is forced to; TIER_UNSPECIFIED for none."""
+    @_builtins.property
+    def remaining(self) -> _duration_pb2.Duration:
+        """Until it is released by itself; unset where it isn't."""
+
     def __init__(
         self,
         *,
         pair: _builtins.str = ...,
         tier: _routing_pb2.Tier.ValueType = ...,
+        remaining: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["remaining", b"remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair", "remaining", b"remaining", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -235,15 +241,35 @@ Global___StatsRequest: _TypeAlias = StatsRequest  # noqa: Y015
 
 @_typing.final
 class StatsResponse(_message.Message):
-    """Counts since the process started."""
+    """Counts since the process started, as its metrics have them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Row(_message.Message):
-        """One row per pair, strategy, tier and reason."""
+        """One row per pair, strategy, tier and reason; one more, without requests, for each further currency."""
 
         DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class ErrorsByReasonEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.int
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.int = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
 
         PAIR_FIELD_NUMBER: _builtins.int
         STRATEGY_FIELD_NUMBER: _builtins.int
@@ -253,25 +279,36 @@ class StatsResponse(_message.Message):
         ERRORS_FIELD_NUMBER: _builtins.int
         USAGE_FIELD_NUMBER: _builtins.int
         COST_FIELD_NUMBER: _builtins.int
+        ERRORS_BY_REASON_FIELD_NUMBER: _builtins.int
+        DECIDED_ONLY_FIELD_NUMBER: _builtins.int
+        ESTIMATED_TOKENS_FIELD_NUMBER: _builtins.int
         pair: _builtins.str
-        """The pair."""
+        """The pair; empty for a backend that was named."""
         strategy: _builtins.str
-        """The strategy."""
+        """The strategy; empty where none was named."""
         tier: _routing_pb2.Tier.ValueType
         """The tier."""
         reason: _routing_pb2.Reason.ValueType
         """The reason."""
         requests: _builtins.int
-        """Requests."""
+        """Requests that were decided."""
         errors: _builtins.int
         """Requests that ended in an error."""
+        decided_only: _builtins.int
+        """Of the requests, those that were only decided on (Route) and called no backend."""
+        estimated_tokens: _builtins.int
+        """Of the tokens, those that are estimates."""
         @_builtins.property
         def usage(self) -> _routing_pb2.Usage:
-            """Tokens."""
+            """Tokens; `estimated` where some of them are estimates."""
 
         @_builtins.property
         def cost(self) -> _routing_pb2.Cost:
-            """Money."""
+            """Money; unset where no price is known."""
+
+        @_builtins.property
+        def errors_by_reason(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+            """The errors by their reason, such as BACKEND_CUT."""
 
         def __init__(
             self,
@@ -284,15 +321,39 @@ class StatsResponse(_message.Message):
             errors: _builtins.int = ...,
             usage: _routing_pb2.Usage | None = ...,
             cost: _routing_pb2.Cost | None = ...,
+            errors_by_reason: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+            decided_only: _builtins.int = ...,
+            estimated_tokens: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "usage", b"usage"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "errors", b"errors", "pair", b"pair", "reason", b"reason", "requests", b"requests", "strategy", b"strategy", "tier", b"tier", "usage", b"usage"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "decided_only", b"decided_only", "errors", b"errors", "errors_by_reason", b"errors_by_reason", "estimated_tokens", b"estimated_tokens", "pair", b"pair", "reason", b"reason", "requests", b"requests", "strategy", b"strategy", "tier", b"tier", "usage", b"usage"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class RefusedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ROWS_FIELD_NUMBER: _builtins.int
     UPTIME_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.Row]:
         """In no order."""
@@ -301,15 +362,20 @@ class StatsResponse(_message.Message):
     def uptime(self) -> _duration_pb2.Duration:
         """How long the process has run."""
 
+    @_builtins.property
+    def refused(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Requests that ended before a decision, by the error's reason."""
+
     def __init__(
         self,
         *,
         rows: _abc.Iterable[Global___StatsResponse.Row] | None = ...,
         uptime: _duration_pb2.Duration | None = ...,
+        refused: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "uptime", b"uptime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refused", b"refused", "rows", b"rows", "uptime", b"uptime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,7 +67,8 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Pin(self, request, context):
-        """Forces a pair to one tier, or releases it, from the next request on.
+        """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
+        and over nothing else: a named backend stays. Of this process: another controller has pins of its own, and a restart has none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class AdminServiceStub:
     Without any example the recent traffic's win rates are the sample.
     """
     Pin: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.PinRequest, _admin_service_pb2.PinResponse]
-    """Forces a pair to one tier, or releases it, from the next request on."""
+    """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
+    and over nothing else: a named backend stays. Of this process: another controller has pins of its own, and a restart has none.
+    """
     Stats: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.StatsRequest, _admin_service_pb2.StatsResponse]
     """Requests, tiers, tokens and money since the process started."""
 
@@ -56,7 +58,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Without any example the recent traffic's win rates are the sample.
     """
     Pin: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.PinRequest, _admin_service_pb2.PinResponse]  # type: ignore[assignment]
-    """Forces a pair to one tier, or releases it, from the next request on."""
+    """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
+    and over nothing else: a named backend stays. Of this process: another controller has pins of its own, and a restart has none.
+    """
     Stats: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.StatsRequest, _admin_service_pb2.StatsResponse]  # type: ignore[assignment]
     """Requests, tiers, tokens and money since the process started."""
 
@@ -81,7 +85,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.PinRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.PinResponse, _abc.Awaitable[_admin_service_pb2.PinResponse]]:
-        """Forces a pair to one tier, or releases it, from the next request on."""
+        """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
+        and over nothing else: a named backend stays. Of this process: another controller has pins of its own, and a restart has none.
+        """
 
     @_abc_1.abstractmethod
     def Stats(

@@ -820,22 +820,26 @@ class Pair(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     STRONG_FIELD_NUMBER: _builtins.int
     WEAK_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     strong: _builtins.str
     """The strong backend's model name."""
     weak: _builtins.str
     """The weak backend's model name."""
+    pinned: _routing_pb2.Tier.ValueType
+    """The tier that an operator has pinned it to on the controller that answers; TIER_UNSPECIFIED for none."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         strong: _builtins.str = ...,
         weak: _builtins.str = ...,
+        pinned: _routing_pb2.Tier.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "strong", b"strong", "weak", b"weak"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pinned", b"pinned", "strong", b"strong", "weak", b"weak"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -305,7 +305,7 @@ Global___Timings: _TypeAlias = Timings  # noqa: Y015
 
 @_typing.final
 class Usage(_message.Message):
-    """Tokens, as the backend counted them."""
+    """Tokens, as the backend counted them, or an estimate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -317,7 +317,7 @@ class Usage(_message.Message):
     completion_tokens: _builtins.int
     """Tokens written."""
     estimated: _builtins.bool
-    """The backend sent no usage and these are estimates."""
+    """The backend sent no usage, and these are estimates: four characters of text are a token."""
     def __init__(
         self,
         *,
@@ -441,7 +441,7 @@ class Receipt(_message.Message):
 
     @_builtins.property
     def usage(self) -> Global___Usage:
-        """Unset when the backend sent none."""
+        """Unset where no backend answered, or where it refused the request."""
 
     @_builtins.property
     def cost(self) -> Global___Cost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from controller.app import running
+from pointsman.runtime.reloading import Change
 from pointsman.runtime.settings import BackendSettings, ControllerSettings, Settings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 
@@ -23,6 +24,8 @@ class RunningController:
     address: str
     registry: CollectorRegistry
     stub: route_service_pb2_grpc.RouteServiceAsyncStub
+    settings: Settings
+    reload: Callable[[Settings], Awaitable[Change]]
 
 
 @asynccontextmanager
@@ -31,17 +34,16 @@ async def running_controller(
 ) -> AsyncIterator[RunningController]:
     """`own` goes into the controller's part of the settings; `ready` waits for every strategy, which are mf and random unless told."""
     part = ControllerSettings(grpc_port=0, metrics_port=0, scorers=scorers, drain_s=1, probe_interval_s=0.1, **(own or {}))
+    whole = Settings(controller=part, backends=backends, **{"strategies": {"mf": {}, "random": {}}, **settings})
     registry = CollectorRegistry()
     async with (
-        running(
-            Settings(controller=part, backends=backends, **{"strategies": {"mf": {}, "random": {}}, **settings}), registry
-        ) as controller,
+        running(whole, registry) as controller,
         grpc.aio.insecure_channel(controller.address) as channel,
     ):
         stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)
         while ready and not await _all_ready(stub):
             await asyncio.sleep(0.02)
-        yield RunningController(controller.address, registry, stub)
+        yield RunningController(controller.address, registry, stub, whole, controller.reload)
 
 
 async def _all_ready(stub: Any) -> bool:

@@ -1,8 +1,8 @@
 """A child that stands in for a service: `python stand_in.py <kind> <name> <folder>`.
 
 It writes its pid to `<name>.pid` once it is ready and a line to `events` when it starts and when it is told to stop. Kinds:
-`plain`; `forks`: leaves an orphan in a session of its own that ignores SIGTERM; `stubborn`: ignores SIGTERM; `never`: is never
-ready; `exits-2`, `exits-7`: says why and ends.
+`plain`; `reloads`: notes SIGHUP; `forks`: leaves an orphan in a session of its own that ignores SIGTERM; `stubborn`: ignores
+SIGTERM; `never`: is never ready; `exits-2`, `exits-7`: says why and ends.
 """
 
 import os
@@ -19,12 +19,14 @@ def main(kind: str, name: str, folder: Path) -> int:
         return int(kind.removeprefix("exits-"))
     if kind == "forks":
         leave_an_orphan(folder / f"{name}.orphan")
-    told_to_stop = {signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, told_to_stop)
+    told = {signal.SIGTERM, signal.SIGHUP} if kind == "reloads" else {signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, told)
     if kind != "never":
         write(folder / f"{name}.pid", str(os.getpid()))
     while True:
-        signal.sigwait(told_to_stop)
+        if signal.sigwait(told) == signal.SIGHUP:
+            note(folder, f"{name} reloads")
+            continue
         note(folder, f"{name} stops")
         if kind != "stubborn":
             return 0

@@ -32,7 +32,8 @@ def main(folder: Path, children: list[str]) -> int:
 def spec(folder: Path, kind: str, name: str, after: str = "") -> ChildSpec:
     """A stand-in as a child."""
     command = [sys.executable, "-S", stand_in.__file__, kind, name, str(folder)]
-    return ChildSpec(name, command, ready(folder / f"{name}.pid"), [after] if after else [], GRACE_S.get(name, 30))
+    after_ = [after] if after else []
+    return ChildSpec(name, command, ready(folder / f"{name}.pid"), after_, GRACE_S.get(name, 30), reloads=kind == "reloads")
 
 
 def ready(pid_file: Path) -> Probe:

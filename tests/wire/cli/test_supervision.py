@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import pty
 import signal
 import sys
+import termios
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -202,9 +205,50 @@ async def test_a_signal_while_all_start_stops_them_too(tmp_path: Path) -> None:
         await running.says("slow")
         await until(lambda: (tmp_path / "one.pid").exists())
         family = running.family()
-        running.process.send_signal(signal.SIGHUP)
+        running.process.send_signal(signal.SIGTERM)
         assert await running.ends() == (0, "")
         assert left(family) == []
+
+
+async def test_sighup_is_handed_on_to_the_children_that_reload(tmp_path: Path) -> None:
+    """As often as it comes; the others never see it, and nothing ends."""
+    async with supervised(tmp_path, "reloads:one", "plain:two", "reloads:three") as running:
+        await running.says("all are ready")
+        for times in (1, 2):
+            running.process.send_signal(signal.SIGHUP)
+            assert "settings are read again by one, three" in await running.says("SIGHUP")
+            await until(lambda times=times: all(running.events.count(f"{name} reloads") == times for name in ("one", "three")))  # type: ignore[misc]
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == (0, "")
+        assert running.events[-3:] == ["three stops", "two stops", "one stops"]
+        assert running.events.count("two starts") == 1
+
+
+async def test_a_terminal_that_is_closed_stops_everything(tmp_path: Path) -> None:
+    """Its SIGHUP is no wish for other settings."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "tests.wire.cli.supervise", str(tmp_path), "reloads:one"]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_takes_standard_input_as_its_terminal
+    )
+    try:
+        os.close(theirs)
+        await until(lambda: (tmp_path / "one.pid").exists())
+        family = psutil.Process(process.pid).children(recursive=True)
+        os.close(ours)
+        async with asyncio.timeout(60):
+            assert await process.wait() == 0
+        assert (tmp_path / "events").read_text().splitlines() == ["one starts", "one stops"]
+        assert left(family) == []
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _takes_standard_input_as_its_terminal() -> None:
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 async def test_children_of_other_parents_are_let_alone(tmp_path: Path) -> None:

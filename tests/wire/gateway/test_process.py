@@ -19,10 +19,15 @@ from pointsman.v1 import route_service_pb2
 from tests.wire.gateway.scripted_controller import SSE, Context, Event, ScriptedController, finished, started
 
 
+def _written(folder: Path, **gateway: object) -> Path:
+    new, settings = folder / "new.yaml", folder / "settings.yaml"
+    new.write_text(json.dumps({"log": {"format": "json"}, "gateway": {"rest_port": 0, "grpc_port": 0, "drain_s": 10, **gateway}}))
+    return new.replace(settings)
+
+
 @asynccontextmanager
 async def _process(folder: Path, **gateway: object) -> AsyncIterator[Process]:
-    settings = folder / "settings.yaml"
-    settings.write_text(json.dumps({"log": {"format": "json"}, "gateway": {"rest_port": 0, "grpc_port": 0, "drain_s": 10, **gateway}}))
+    settings = _written(folder, **gateway)
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", "--settings", str(settings), stderr=PIPE, stdout=PIPE)
     try:
         yield process
@@ -51,6 +56,28 @@ async def test_it_logs_its_addresses_and_stops_when_told(tmp_path: Path, control
         _, rest_of_log = await process.communicate()
         assert process.returncode == 0
         assert all(json.loads(line)["level"] == "info" for line in rest_of_log.splitlines())
+
+
+async def test_limits_change_on_sighup_and_a_wrong_file_is_refused(tmp_path: Path, controller: ScriptedController) -> None:
+    """From the next request on; what waits for a restart is named, and a file that is wrong changes nothing."""
+    at = [f"127.0.0.1:{controller.port}"]
+    async with _process(tmp_path, controllers=at, max_body_bytes=1024) as process, httpx.AsyncClient(trust_env=False) as client:
+        address = str((await _logged(process, "gateway serves"))["rest"])
+
+        async def status() -> int:
+            return (await client.post(f"{address}/chat/completions", content=b'{"x": "' + b"x" * 2000 + b'"}')).status_code
+
+        assert await status() == 413
+        _written(tmp_path, controllers=at, max_body_bytes=4096, drain_s=5)
+        process.send_signal(signal.SIGHUP)
+        assert (await _logged(process, "settings read again"))["in_force"] == ["gateway.max_body_bytes"]
+        waits = await _logged(process, "settings that need a restart have changed")
+        assert waits["keys"] == ["gateway.drain_s", "gateway.max_body_bytes (on gRPC)"]
+        assert await status() == 200
+        _written(tmp_path, controllers=at, max_body_bites=1)
+        process.send_signal(signal.SIGHUP)
+        assert "did you mean 'max_body_bytes'?" in str((await _logged(process, "settings refused, the old ones stay"))["error"])
+        assert await status() == 200
 
 
 async def test_a_running_stream_finishes_after_sigterm(tmp_path: Path, controller: ScriptedController) -> None:

@@ -1,0 +1,88 @@
+"""What `pointsman stats` shows: a row per pair, strategy, tier and reason, and what it all comes to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from pointsman.cli.output import new_console, new_table
+from pointsman.runtime.decision_headers import reason_name, tier_name
+from pointsman.v1 import admin_service_pb2, routing_pb2
+
+Row = admin_service_pb2.StatsResponse.Row
+_UNSCORED: Final = frozenset(
+    {
+        routing_pb2.REASON_SCORER_TIMEOUT,
+        routing_pb2.REASON_SCORER_ERROR,
+        routing_pb2.REASON_SCORER_NOT_READY,
+        routing_pb2.REASON_SCORER_OVERLOADED,
+    }
+)
+
+
+def show_stats(answer: admin_service_pb2.StatsResponse) -> None:
+    """Rows by name, then sums."""
+    shown = new_console()
+    if answer.rows:
+        _show_rows(shown, sorted(answer.rows, key=lambda row: (row.pair, row.strategy, row.tier, row.reason, row.cost.currency)))
+    for line in summary(answer):
+        shown.print(Text(line), soft_wrap=True)
+
+
+def summary(answer: admin_service_pb2.StatsResponse) -> Iterator[str]:
+    """The sums, a sentence each; what is nothing isn't said."""
+    rows = answer.rows
+    requests = sum(row.requests for row in rows)
+    up = timedelta(seconds=round(answer.uptime.ToTimedelta().total_seconds()))
+    strong = sum(row.requests for row in rows if row.tier == routing_pb2.TIER_STRONG)
+    share = f", {100 * strong / requests:.1f} % to strong" if requests else ""
+    yield f"in {up}: {requests:,} decided{share}, {sum(row.decided_only for row in rows):,} of them without a call"
+    for currency in sorted({row.cost.currency for row in rows if row.HasField("cost")}):
+        of = [row.cost for row in rows if row.cost.currency == currency]
+        amount, always = sum(cost.amount for cost in of), sum(cost.always_strong for cost in of)
+        saved = f"{always - amount:,.6g}{_percent(always - amount, always)}"
+        yield f"spent {amount:,.6g} {currency}; always strong {always:,.6g}; saved {saved}"
+    if estimated := sum(row.estimated_tokens for row in rows):
+        yield f"{estimated:,} tokens are estimates: their backends sent no usage"
+    unscored = sum(row.requests for row in rows if row.reason in _UNSCORED)
+    fell_back = sum(row.requests for row in rows if row.reason == routing_pb2.REASON_BACKEND_FALLBACK)
+    if unscored or fell_back:
+        yield f"fell back: {unscored:,} unscored, {fell_back:,} to the other backend"
+    if errors := _by_reason(row.errors_by_reason for row in rows):
+        yield f"errors: {errors}"
+    if refused := _by_reason([answer.refused]):
+        yield f"refused before a decision: {refused}"
+
+
+def _show_rows(shown: Console, rows: Iterable[Row]) -> None:
+    table = new_table("pair", "strategy", "tier", "reason", "requests", "errors", "read", "written", "cost", "always strong")
+    for row in rows:
+        money = (f"{row.cost.amount:.6g} {row.cost.currency}", f"{row.cost.always_strong:.6g}") if row.HasField("cost") else ("", "")
+        table.add_row(
+            Text(row.pair),
+            Text(row.strategy),
+            Text(tier_name(row.tier)),
+            Text(reason_name(row.reason)),
+            f"{row.requests:,}",
+            f"{row.errors:,}",
+            f"{row.usage.prompt_tokens:,}",
+            f"{row.usage.completion_tokens:,}",
+            *money,
+        )
+    shown.print(table)
+
+
+def _percent(part: float, whole: float) -> str:
+    return f" ({100 * part / whole:.1f} %)" if whole else ""
+
+
+def _by_reason(counts: Iterable[Mapping[str, int]]) -> str:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return ", ".join(f"{reason} {count:,}" for reason, count in total.most_common())

@@ -1,0 +1,55 @@
+"""What `pointsman stats` shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.cli.stats import show_stats, summary
+from pointsman.v1 import admin_service_pb2, routing_pb2
+
+Row = admin_service_pb2.StatsResponse.Row
+
+
+def _answer() -> admin_service_pb2.StatsResponse:
+    compared = Row(
+        pair="default",
+        strategy="mf",
+        tier=routing_pb2.TIER_WEAK,
+        reason=routing_pb2.REASON_COMPARISON,
+        requests=30,
+        errors=2,
+        usage=routing_pb2.Usage(prompt_tokens=1500, completion_tokens=20),
+        cost=routing_pb2.Cost(amount=1, always_strong=10, currency="USD"),
+        errors_by_reason={"BACKEND_CUT": 2},
+        estimated_tokens=12,
+    )
+    unscored = Row(pair="default", strategy="mf", tier=routing_pb2.TIER_STRONG, reason=routing_pb2.REASON_SCORER_TIMEOUT, requests=10)
+    answer = admin_service_pb2.StatsResponse(rows=[compared, unscored], refused={"INVALID_BODY": 3})
+    answer.uptime.FromSeconds(3600)
+    return answer
+
+
+def test_the_sums_say_what_was_saved_and_what_went_wrong() -> None:
+    """A sentence each."""
+    assert list(summary(_answer())) == [
+        "in 1:00:00: 40 decided, 25.0 % to strong, 0 of them without a call",
+        "spent 1 USD; always strong 10; saved 9 (90.0 %)",
+        "12 tokens are estimates: their backends sent no usage",
+        "fell back: 10 unscored, 0 to the other backend",
+        "errors: BACKEND_CUT 2",
+        "refused before a decision: INVALID_BODY 3",
+    ]
+
+
+def test_every_row_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """By its names."""
+    show_stats(_answer())
+    out = capsys.readouterr().out
+    for shown in ("scorer_timeout", "comparison", "1,500", "1 USD"):
+        assert shown in out
+
+
+def test_a_controller_that_has_done_nothing_shows_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """No empty table, no division by zero."""
+    show_stats(admin_service_pb2.StatsResponse())
+    assert capsys.readouterr().out == "in 0:00:00: 0 decided, 0 of them without a call\n"

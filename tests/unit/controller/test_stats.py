@@ -1,0 +1,68 @@
+"""Statistics are the ledger's counters, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from controller.ledger import Ledger
+from controller.stats import stats_of
+from pointsman.v1 import admin_service_pb2, routing_pb2
+
+Row = admin_service_pb2.StatsResponse.Row
+STRONG, WEAK = routing_pb2.TIER_STRONG, routing_pb2.TIER_WEAK
+
+
+def receipt(tier: routing_pb2.Tier.ValueType = WEAK, *, called: bool = True, **fields: Any) -> routing_pb2.Receipt:
+    """Of a comparison by mf."""
+    decision = routing_pb2.Decision(
+        pair="default", strategy="mf", tier=tier, reason=routing_pb2.REASON_COMPARISON, backend="weak" if tier == WEAK else "strong"
+    )
+    attempts = [routing_pb2.Attempt(backend=decision.backend)] if called else []
+    return routing_pb2.Receipt(decision=decision, attempts=attempts, **fields)
+
+
+def cost(amount: float, currency: str = "USD") -> routing_pb2.Cost:
+    """Strong would have cost ten times as much."""
+    return routing_pb2.Cost(amount=amount, always_strong=10 * amount, currency=currency)
+
+
+def stats(*receipts: routing_pb2.Receipt) -> admin_service_pb2.StatsResponse:
+    """After these requests."""
+    ledger = Ledger(CollectorRegistry())
+    for each in receipts:
+        ledger.begin()
+        ledger.finish(each)
+    return stats_of(ledger.counters, 90.5)
+
+
+def test_requests_tokens_money_and_errors_add_up_by_row() -> None:
+    """What was only decided counts as decided; estimated tokens are marked and counted."""
+    answer = stats(
+        receipt(usage=routing_pb2.Usage(prompt_tokens=7, completion_tokens=3), cost=cost(0.5)),
+        receipt(usage=routing_pb2.Usage(prompt_tokens=2, completion_tokens=1, estimated=True), cost=cost(0.25), error="BACKEND_CUT"),
+        receipt(called=False),
+        receipt(STRONG, error="CANCELLED"),
+    )
+    weak, strong = sorted(answer.rows, key=lambda row: -row.tier)
+    assert (weak.requests, weak.decided_only, weak.errors, dict(weak.errors_by_reason)) == (3, 1, 1, {"BACKEND_CUT": 1})
+    assert weak.usage == routing_pb2.Usage(prompt_tokens=9, completion_tokens=4, estimated=True)
+    assert weak.estimated_tokens == 3
+    assert weak.cost == routing_pb2.Cost(amount=0.75, always_strong=7.5, currency="USD")
+    assert (strong.requests, strong.errors, strong.HasField("cost"), strong.HasField("usage")) == (1, 1, False, False)
+    assert answer.uptime.ToTimedelta().total_seconds() == 90.5
+
+
+def test_what_ended_before_a_decision_is_counted_by_its_error() -> None:
+    """It has no row, since it has no pair."""
+    answer = stats(routing_pb2.Receipt(error="INVALID_BODY"), routing_pb2.Receipt(error="INVALID_BODY"))
+    assert dict(answer.refused) == {"INVALID_BODY": 2}
+    assert not answer.rows
+
+
+def test_two_currencies_are_never_summed() -> None:
+    """A further row has the second one's money, and no request is counted twice."""
+    answer = stats(receipt(cost=cost(1)), receipt(cost=cost(2, "EUR")), receipt(cost=cost(4, "EUR")))
+    assert {row.cost.currency: row.cost.amount for row in answer.rows} == {"USD": 1, "EUR": 6}
+    assert sum(row.requests for row in answer.rows) == 3
