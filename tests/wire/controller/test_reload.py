@@ -87,7 +87,8 @@ async def test_pairs_policies_and_on_failure_change_and_what_is_remembered_stays
     ]
     assert {each.name: each.live.win_rates for each in listed.strategies}["mf"] == 2
     scorers.fail_with = grpc.StatusCode.INTERNAL
-    assert (await route(controller, Spec(model="router-mf-0", pair="turned"))).decision.tier == routing_pb2.TIER_WEAK
+    unseen = await route(controller, Spec(model="router-mf-0", pair="turned"), "not in the decision cache")
+    assert unseen.decision.tier == routing_pb2.TIER_WEAK
 
 
 async def test_a_pin_of_a_pair_that_is_gone_can_be_released(controller: RunningController) -> None:
