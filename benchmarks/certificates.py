@@ -75,7 +75,8 @@ def out_of_fold(data: Path, work: Path | None) -> tuple[list[Label], list[Label]
         held_out = fold == number
         rates[held_out] = battles.where(~held_out).ranking(weighing).win_rates(battles.vectors[held_out])
     labels = [Label(rate, float(o.strong_right), float(o.weak_right)) for rate, o in zip(rates.tolist(), outcomes, strict=True)]
-    return tuple([label for label, o in zip(labels, outcomes, strict=True) if o.benchmark == name] for name in ("mmlu", "gsm8k"))  # type: ignore[return-value]
+    of = {name: [label for label, o in zip(labels, outcomes, strict=True) if o.benchmark == name] for name in ("mmlu", "gsm8k")}
+    return of["mmlu"], of["gsm8k"]
 
 
 def true_loss(population: Sequence[Label], threshold: float) -> float:

@@ -18,6 +18,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from controller.deadline import Deadline
+from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import (
     BackendAuth,
     BackendCut,
@@ -28,7 +29,6 @@ from pointsman.runtime.errors import (
     BackendUnreachable,
     DeadlineExceeded,
 )
-from pointsman.runtime.settings import BackendSettings
 from pointsman.runtime.settings_file import read_secret
 
 PASSED_THROUGH: Final = frozenset({400, 404, 413, 422})  # the caller's own mistakes, in the backend's words

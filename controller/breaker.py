@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
 
-from pointsman.runtime.settings import BreakerSettings
+from pointsman.runtime.backend_settings import BreakerSettings
 
 Clock = Callable[[], float]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from controller.capability import Needs, lacks
 from controller.plan import Plan
+from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import MissingCapability
-from pointsman.runtime.settings import BackendSettings
 from pointsman.v1 import routing_pb2
 
 _OTHER = {routing_pb2.TIER_STRONG: routing_pb2.TIER_WEAK, routing_pb2.TIER_WEAK: routing_pb2.TIER_STRONG}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pointsman.runtime.settings import BackendSettings
+from pointsman.runtime.backend_settings import BackendSettings
 
 _BYTES_PER_TOKEN: Final = 4
 _PARTS: Final = {"image_url": "vision", "input_image": "vision", "input_audio": "audio"}

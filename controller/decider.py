@@ -14,7 +14,8 @@ from controller.thresholds import Thresholds
 from pointsman.runtime.decide import is_strong
 from pointsman.runtime.decision_headers import reason_name
 from pointsman.runtime.errors import Overloaded, ScoringFailed
-from pointsman.runtime.settings import OnFailure, Settings
+from pointsman.runtime.settings import Settings
+from pointsman.runtime.settings_part import OnFailure
 from pointsman.v1 import routing_pb2
 
 _TIERS = {True: routing_pb2.TIER_STRONG, False: routing_pb2.TIER_WEAK}

@@ -17,6 +17,7 @@ from controller.breaker import Breaker, Clock, Permit, State
 from controller.budget import Budget
 from controller.candidates import Candidate
 from controller.deadline import Deadline
+from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import (
     BackendCut,
     BackendError,
@@ -26,7 +27,7 @@ from pointsman.runtime.errors import (
     FallbackCapped,
     error_name,
 )
-from pointsman.runtime.settings import BackendSettings, Settings
+from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
 
 log = structlog.get_logger()

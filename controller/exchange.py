@@ -10,8 +10,8 @@ import orjson
 from controller.backends import Answer
 from controller.estimate import answered_characters, estimated
 from controller.usage import UsageWatch, cost_of, usage_of
+from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import BackendFailed, PointsmanError, wire_form
-from pointsman.runtime.settings import BackendSettings
 from pointsman.v1 import routing_pb2
 
 

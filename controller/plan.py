@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pointsman.runtime.backend_settings import PairSettings
 from pointsman.runtime.errors import (
     InvalidModelString,
     InvalidRoutingSpec,
@@ -16,7 +17,7 @@ from pointsman.runtime.errors import (
     UnknownStrategy,
 )
 from pointsman.runtime.model_string import is_router, parse_model_string
-from pointsman.runtime.settings import PairSettings, Settings
+from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
 
 MAX_SESSION_BYTES = 256

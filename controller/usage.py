@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from controller.estimate import answered_characters
-from pointsman.runtime.settings import BackendSettings
+from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.v1 import routing_pb2
 
 _LONGEST_LINE = 1 << 20  # bytes kept of a line that hasn't ended

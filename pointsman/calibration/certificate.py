@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from pointsman.calibration.record import Sample
-from pointsman.runtime.settings import Fraction, Name, Part
+from pointsman.runtime.settings_part import Fraction, Name, Part
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Loss = Annotated[float, Field(ge=-1, le=1)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from pointsman.calibration.certificate import Certificate
 from pointsman.calibration.record import CalibrationRecord
 from pointsman.runtime.settings_file import SettingsError
+from pointsman.runtime.whole_files import written_whole
 
 _MOST_BYTES: Final = 1 << 20
 _CERTIFICATE: Final = ".certificate.json"
@@ -44,10 +44,6 @@ def write_record(folder: Path, record: Record) -> Path:
     """Writes it whole or not at all, and returns its file. Raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{record.name}{_CERTIFICATE if isinstance(record, Certificate) else '.json'}"
-    part = file.with_name(f".{file.name}.part")
-    try:
-        part.write_text(json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n", encoding="utf-8")
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(file) as opened:
+        opened.write(json.dumps(record.model_dump(mode="json"), separators=(",", ":")).encode() + b"\n")
     return file

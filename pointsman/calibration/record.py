@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
 from pointsman.calibration.quantiles import quantile, rank
-from pointsman.runtime.settings import Fraction, Part
+from pointsman.runtime.settings_part import Fraction, Part
 
 DIGITS: Final = 9  # sw_ranking's win rates may lie within 0.02 of each other
 Strategies = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)*$", max_length=324)]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from pointsman.runtime.whole_files import written_whole
 from scorers.causal_llm.model import PrefixedLlama, batches
 
 CHUNK: Final = 256
@@ -55,6 +55,6 @@ def _resumed(trunk: PrefixedLlama, chunk: Sequence[Sequence[int]], work: Path) -
     file = work / f"hidden-{hashlib.sha256(over.encode()).hexdigest()[:24]}.safetensors"
     if not file.is_file():
         work.mkdir(parents=True, exist_ok=True)
-        save_file({"hidden": torch.cat(_computed(trunk, chunk))}, file.with_suffix(".part"))
-        os.replace(file.with_suffix(".part"), file)
+        with written_whole(file) as opened:
+            opened.write(save({"hidden": torch.cat(_computed(trunk, chunk))}))
     return list(load_file(file)["hidden"].split([len(turn) for turn in chunk]))

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import load_settings
+from pointsman.runtime.whole_files import written_whole
 from scorers.errors import InvalidData
 from scorers.offline.arguments import money, names, share, whole_number
 from scorers.offline.baselines import baselines
@@ -34,7 +35,6 @@ from scorers.offline.progress import counted
 from scorers.offline.scored import Scores
 from scorers.offline.sources import add_source_options, scored_by_options
 from scorers.offline.upstream_metrics import UpstreamOrder
-from scorers.offline.whole_files import written_whole
 
 _DRAWS: Final = 1000
 _MARKS: Final = (0.2, 0.5, 0.8)

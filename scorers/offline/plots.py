@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from pointsman.runtime.errors import InvalidRequest
+from pointsman.runtime.whole_files import written_whole
 from scorers.offline.picture import Drawing, Plotted, draw
-from scorers.offline.whole_files import written_whole
 
 _FORMATS: Final = ("png", "svg")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.runtime.whole_files import written_whole
 from scorers.embedding.embedder import Embedder
 from scorers.offline.training import Report
 
@@ -70,8 +70,7 @@ def _kept(chunk: Sequence[str], compute: Callable[[], NDArray[Any]], over: str, 
     if not file.is_file():
         rows = compute()
         work.mkdir(parents=True, exist_ok=True)
-        with file.with_suffix(".part").open("wb") as part:
-            np.save(part, rows, allow_pickle=False)
-        os.replace(file.with_suffix(".part"), file)
+        with written_whole(file) as opened:
+            np.save(opened, rows, allow_pickle=False)
     kept: NDArray[Any] = np.load(file, allow_pickle=False)
     return kept

@@ -14,8 +14,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from pointsman.runtime.whole_files import PARTS, written_whole
 from scorers.offline.scored import Scored
-from scorers.offline.whole_files import PARTS, written_whole
 
 _FORMAT: Final = "1"
 _MOST_BYTES: Final = 256 << 20  # 33 million win rates

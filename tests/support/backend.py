@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pointsman.runtime.settings import BackendSettings
+from pointsman.runtime.backend_settings import BackendSettings
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from controller.app import running
+from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.reloading import Change
-from pointsman.runtime.settings import BackendSettings, ControllerSettings, Settings
+from pointsman.runtime.settings import ControllerSettings, Settings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 
 

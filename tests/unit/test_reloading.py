@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.reloading import SettingsSource, changed_keys
-from pointsman.runtime.settings import BackendSettings, Settings
+from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError
 
 

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from pointsman.runtime.settings import Part, Prices
+from pointsman.runtime.backend_settings import Prices
+from pointsman.runtime.settings_part import Part
 from pointsman.v1 import routing_pb2
 from scorers.offline.label.judge import Chat
 

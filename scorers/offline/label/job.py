@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pointsman.runtime.settings import Part
+from pointsman.runtime.settings_part import Part
 from scorers.offline.label.judge import STAGES, Mode, instructions_sha256
 
 Payer = Literal["weak", "strong", "judge"]

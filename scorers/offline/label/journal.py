@@ -14,7 +14,7 @@ from typing import Final, Self, TypeVar
 
 from pydantic import ValidationError
 
-from pointsman.runtime.settings import Part
+from pointsman.runtime.settings_part import Part
 from scorers.errors import InvalidData
 from scorers.offline.label.costs import Spent, Tally
 from scorers.offline.label.job import PAYERS, Identity, Job, Payer, payer

@@ -12,6 +12,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from pointsman.runtime.whole_files import written_whole
 from scorers.offline.label.costs import Tally, totals
 from scorers.offline.label.job import ANSWERS, Job, Payer
 from scorers.offline.label.journal import Journal
@@ -36,15 +37,10 @@ def labelled_row(job: Job, journal: Journal, row: int, *, keep_answers: bool) ->
 
 def write_rows(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """JSON Lines, whole or not at all. Raises `OSError`."""
-    part = file.with_name(f"{file.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as lines:
-            lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            lines.flush()
-            os.fsync(lines.fileno())
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(file) as opened:
+        opened.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+        opened.flush()
+        os.fsync(opened.fileno())
 
 
 def summary(job: Job, journal: Journal, progress: Progress, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

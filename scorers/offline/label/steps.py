@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pointsman.runtime.settings import Prices
+from pointsman.runtime.backend_settings import Prices
 from scorers.offline.label.costs import Tally, priced, tokens_about
 from scorers.offline.label.job import ANSWERS, PAYERS, Job, Payer, payer
 from scorers.offline.label.journal import Journal

@@ -12,7 +12,8 @@ import yaml
 from pydantic import BaseModel
 
 import pointsman
-from pointsman.runtime.settings import BackendSettings, Settings
+from pointsman.runtime.backend_settings import BackendSettings
+from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import load_settings
 
 EXAMPLE = Path(pointsman.__file__).parent.parent / "deploy" / "settings.example.yaml"

@@ -6,7 +6,7 @@ import pytest
 
 from controller.breaker import Breaker, Permit, State
 from controller.budget import Budget
-from pointsman.runtime.settings import BreakerSettings
+from pointsman.runtime.backend_settings import BreakerSettings
 
 
 class Bench:

@@ -9,8 +9,8 @@ import pytest
 from controller.candidates import candidates_of, capable
 from controller.capability import Needs, lacks, needs_of
 from controller.plan import Plan
+from pointsman.runtime.backend_settings import BackendSettings, PairSettings
 from pointsman.runtime.errors import MissingCapability
-from pointsman.runtime.settings import BackendSettings, PairSettings
 from pointsman.v1 import routing_pb2
 
 STRONG, WEAK = routing_pb2.TIER_STRONG, routing_pb2.TIER_WEAK

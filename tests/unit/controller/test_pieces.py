@@ -12,8 +12,8 @@ from controller.chat_codec import chat_to_body, chunk_from_event
 from controller.scored_text import clipped, scored_input, scored_prompt, scored_text
 from controller.sse import EventSplitter
 from controller.usage import UsageWatch, cost_of, usage_of
+from pointsman.runtime.backend_settings import BackendSettings, Prices
 from pointsman.runtime.errors import InvalidBody
-from pointsman.runtime.settings import BackendSettings, Prices
 from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 
 _STREAM = (

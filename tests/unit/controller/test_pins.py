@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from controller.pins import PinCollector, Pins
 from controller.plan import make_plan
-from pointsman.runtime.settings import BackendSettings, Settings
+from pointsman.runtime.backend_settings import BackendSettings
+from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
 
 STRONG, WEAK, NONE = routing_pb2.TIER_STRONG, routing_pb2.TIER_WEAK, routing_pb2.TIER_UNSPECIFIED

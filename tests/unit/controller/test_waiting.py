@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from controller.dispatch import BreakerOpen, wait_before_retry
+from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import BackendError, BackendFailed, BackendRateLimited, BackendTimeout, BackendUnreachable
-from pointsman.runtime.settings import BackendSettings
 
 BACKEND = BackendSettings(base_url="http://x/v1", model="m", retries=8, backoff_s=0.25, max_backoff_s=2, max_retry_after_s=5)
 

@@ -37,17 +37,29 @@ class Relayed:
         return [(attempt.backend, attempt.http_status, attempt.error) for attempt in self.receipt.attempts]
 
 
-def body(model: str = TO_WEAK, **fields: Any) -> bytes:
+def body(model: Any = TO_WEAK, **fields: Any) -> bytes:
     """A chat request's; the scripted mf says 0.4 to it."""
     return json.dumps({"model": model, "messages": [{"role": "user", "content": "hello there"}], **fields}).encode()
 
 
+async def relay(
+    controller: RunningController, content: bytes, routing: routing_pb2.RoutingSpec | None = None, **call: Any
+) -> list[route_service_pb2.RelayResponse]:
+    """Every event of the answer to a body."""
+    request = route_service_pb2.RelayRequest(endpoint="chat/completions", body=content, routing=routing)
+    return [event async for event in controller.stub.Relay(request, **call)]
+
+
+def bytes_of(events: list[route_service_pb2.RelayResponse]) -> bytes:
+    """The answer's bytes in one."""
+    return b"".join(event.bytes for event in events)
+
+
 async def relayed(controller: RunningController, content: bytes, routing: routing_pb2.RoutingSpec | None = None, **call: Any) -> Relayed:
     """The answer to a body."""
-    request = route_service_pb2.RelayRequest(endpoint="chat/completions", body=content, routing=routing)
-    events = [event async for event in controller.stub.Relay(request, **call)]
+    events = await relay(controller, content, routing, **call)
     kinds = [str(event.WhichOneof("event")) for event in events]
-    return Relayed(b"".join(event.bytes for event in events), kinds, events[-1].finished.receipt)
+    return Relayed(bytes_of(events), kinds, events[-1].finished.receipt)
 
 
 async def refused(

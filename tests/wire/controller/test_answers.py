@@ -1,8 +1,7 @@
-"""What a backend answers, and how it reaches the caller: whole, streamed, refused, failed, cut."""
+"""What a backend answers, and how it reaches the caller: whole, streamed, refused."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -12,43 +11,20 @@ import pytest
 from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 from tests.support.backend import (
-    Script,
     ScriptedBackend,
     answering,
-    cutting,
-    hanging,
-    hanging_up,
     streaming,
 )
 from tests.support.controllers import RunningController, running_controller
 from tests.support.scorers import ScriptedScorers
+from tests.wire.controller.relaying import body, bytes_of, refused, relay
 
 Spec = routing_pb2.RoutingSpec
 WEAK, STRONG = Spec(model="router-mf-1"), Spec(model="router-mf-0")
 
 
-def _body(**fields: Any) -> bytes:
-    return json.dumps({"model": "router-mf-1", "messages": [{"role": "user", "content": "hello there"}], **fields}).encode()
-
-
 def _chat(text: str = "hello there") -> chat_pb2.Chat:
     return chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", content=text)])
-
-
-async def _relay(controller: RunningController, body: bytes, **call: Any) -> list[route_service_pb2.RelayResponse]:
-    request = route_service_pb2.RelayRequest(endpoint="chat/completions", body=body)
-    return [event async for event in controller.stub.Relay(request, **call)]
-
-
-async def _relay_error(controller: RunningController, body: bytes, **call: Any) -> tuple[grpc.StatusCode, str, dict[str, str]]:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _relay(controller, body, **call)
-    info = error_info(status_of(caught.value))
-    return caught.value.code(), info.reason, dict(info.metadata)
-
-
-def _bytes(events: list[route_service_pb2.RelayResponse]) -> bytes:
-    return b"".join(event.bytes for event in events if event.WhichOneof("event") == "bytes")
 
 
 async def test_a_whole_answer_comes_typed_with_its_bytes_and_receipt(controller: RunningController, strong: ScriptedBackend) -> None:
@@ -77,7 +53,7 @@ async def test_a_typed_stream_loses_no_byte(controller: RunningController, weak:
     """However the backend cuts it, and where it leaves out the last blank line."""
     pieces = [b": ping\n", b'\ndata: {"choices":[{"delta":{"content":"a"}}]}\r\n\r', b"\ndata: [DONE]"]
     weak.script = streaming(pieces, pause_s=0.01)
-    request = route_service_pb2.StreamChatCompletionRequest(routing=WEAK, body=_body(stream=True))
+    request = route_service_pb2.StreamChatCompletionRequest(routing=WEAK, body=body(stream=True))
     events = [event async for event in controller.stub.StreamChatCompletion(request)]
     assert b"".join(event.chunk.raw for event in events) == b"".join(pieces)
     assert [delta.content for event in events for delta in event.chunk.deltas] == ["a"]
@@ -86,29 +62,29 @@ async def test_a_typed_stream_loses_no_byte(controller: RunningController, weak:
 async def test_a_raw_body_that_asks_for_a_stream_is_told_the_other_call(controller: RunningController) -> None:
     """ChatCompletion has no room for one."""
     with pytest.raises(grpc.aio.AioRpcError, match="StreamChatCompletion") as caught:
-        await controller.stub.ChatCompletion(route_service_pb2.ChatCompletionRequest(body=_body(stream=True)))
+        await controller.stub.ChatCompletion(route_service_pb2.ChatCompletionRequest(body=body(stream=True)))
     assert error_info(status_of(caught.value)).metadata["param"] == "stream"
 
 
 async def test_only_the_value_of_model_changes_on_the_way(controller: RunningController, weak: ScriptedBackend) -> None:
     """Unknown fields, odd spacing, big numbers and escapes arrive as they were written."""
-    body = (
+    content = (
         b'{ "seed": 9007199254740993,\n "temperature":1.50, "x": {"model":"router-mf-0"}, "model" : "router-mf-1" ,'
         b'"messages":[{"role":"user","content":"\\u4f60\\ud83d\\ude00 \xe4\xbd\xa0","name":"a\\"b"}],"tools":[], "n":1e0}'
     )
-    await _relay(controller, body)
-    assert weak.received[0].body == body.replace(b'"model" : "router-mf-1"', b'"model" : "weak-model"')
+    await relay(controller, content)
+    assert weak.received[0].body == content.replace(b'"model" : "router-mf-1"', b'"model" : "weak-model"')
 
 
 async def test_a_relayed_stream_is_the_backends_bytes(controller: RunningController, weak: ScriptedBackend) -> None:
     """Comments, unknown events and cuts in the middle of a line pass untouched; the status and headers come first."""
     pieces = [b": hello\n\nevent: odd\nda", b"ta: {}\n\ndata: [DO", b"NE]\n\n"]
     weak.script = streaming(pieces, pause_s=0.01)
-    events = await _relay(controller, _body(stream=True))
+    events = await relay(controller, body(stream=True))
     assert events[0].WhichOneof("event") == "started"
     assert events[0].started.status == 200
     assert ("x-from-backend", "yes") in [(header.name, header.value) for header in events[0].started.headers]
-    assert _bytes(events) == b"".join(pieces)
+    assert bytes_of(events) == b"".join(pieces)
     assert events[-1].finished.receipt.decision.tier == routing_pb2.TIER_WEAK
 
 
@@ -119,7 +95,7 @@ async def test_callers_headers_go_on_and_the_backends_key_is_its_own(
     (tmp_path / "key").write_text("canary-key\n")
     backend = weak.settings.model_copy(update={"key_file": tmp_path / "key", "headers": {"X-Org": "ours"}})
     async with running_controller({"strong": backend, "weak": backend}, scorers.address) as controller:
-        request = route_service_pb2.RelayRequest(endpoint="chat/completions", body=_body())
+        request = route_service_pb2.RelayRequest(endpoint="chat/completions", body=body())
         request.headers.add(name="x-org", value="theirs")
         request.headers.add(name="openai-beta", value="v2")
         assert [event async for event in controller.stub.Relay(request)]
@@ -140,7 +116,7 @@ async def test_a_backend_of_azures_kind_gets_its_path_query_and_key(weak: Script
     }
     backend = weak.settings.model_copy(update=azure)
     async with running_controller({"strong": backend, "weak": backend}, scorers.address) as controller:
-        await _relay(controller, _body())
+        await relay(controller, body())
     (received,) = weak.received
     assert received.path == "/openai/deployments/d/chat/completions?api-version=2024-10-21&x=a%26c"
     assert received.headers["api-key"] == "canary-key"
@@ -150,7 +126,7 @@ async def test_a_backend_of_azures_kind_gets_its_path_query_and_key(weak: Script
 
 async def test_callers_keys_cookies_and_framing_stay_here(controller: RunningController, weak: ScriptedBackend) -> None:
     """Whoever calls Relay and however they are written."""
-    request = route_service_pb2.RelayRequest(endpoint="chat/completions", body=_body())
+    request = route_service_pb2.RelayRequest(endpoint="chat/completions", body=body())
     for name in ("Authorization", "API-Key", "Cookie", "Transfer-Encoding", "Content-Length", "Host", "Accept-Encoding"):
         request.headers.add(name=name, value="9")
     request.headers.add(name="OpenAI-Beta", value="v2")
@@ -163,106 +139,19 @@ async def test_callers_keys_cookies_and_framing_stay_here(controller: RunningCon
 
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 async def test_the_callers_own_mistakes_pass_through_unchanged(controller: RunningController, weak: ScriptedBackend, status: int) -> None:
-    """Status and body are the backend's; the typed call says the same in an error."""
-    body = b'{"error": {"message": "no such parameter", "type": "invalid_request_error"}}'
-    weak.script = answering(status, body)
-    events = await _relay(controller, _body())
+    """Status and content are the backend's; the typed call says the same in an error."""
+    content = b'{"error": {"message": "no such parameter", "type": "invalid_request_error"}}'
+    weak.script = answering(status, content)
+    events = await relay(controller, body())
     assert events[0].started.status == status
-    assert _bytes(events) == body
+    assert bytes_of(events) == content
     with pytest.raises(grpc.aio.AioRpcError, match="no such parameter") as caught:
         await controller.stub.ChatCompletion(route_service_pb2.ChatCompletionRequest(routing=WEAK, chat=_chat()))
     assert error_info(status_of(caught.value)).metadata["http_status"] == str(status)
 
 
 @pytest.mark.parametrize(
-    ("script", "reason", "http_status"),
-    [
-        (answering(401, b"{}"), "BACKEND_AUTH", "502"),
-        (answering(403, b"{}"), "BACKEND_AUTH", "502"),
-        (answering(429, b"{}", retry_after="7"), "BACKEND_RATE_LIMITED", "429"),
-        (answering(500, b"oh no"), "BACKEND_FAILED", "502"),
-        (answering(503, b"oh no"), "BACKEND_FAILED", "502"),
-        (answering(302, b"", location="http://127.0.0.1:1/"), "BACKEND_FAILED", "502"),
-        (answering(200, b"<html>hi</html>", "text/html"), "BACKEND_FAILED", "502"),
-        (answering(200, b'{"id": ', "application/json"), "BACKEND_FAILED", "502"),
-        (answering(200, b"x" * 4096, "application/json"), "BACKEND_FAILED", "502"),
-        (cutting, "BACKEND_CUT", "502"),
-        (hanging_up, "BACKEND_UNREACHABLE", "502"),
-    ],
-)
-async def test_a_failing_backend_is_a_typed_error(
-    scorers: ScriptedScorers, weak: ScriptedBackend, script: Script, reason: str, http_status: str
-) -> None:
-    """Never half an answer, and the next request works."""
-    sound, weak.script = weak.script, script
-    pairs = {"default": {"strong": "weak", "weak": "weak"}}
-    async with running_controller({"weak": weak.settings}, scorers.address, pairs=pairs) as controller:
-        _, told, metadata = await _relay_error(controller, _body())
-        assert (told, metadata["http_status"], metadata["backend"]) == (reason, http_status, "weak")
-        if reason == "BACKEND_RATE_LIMITED":
-            assert metadata["retry_after_s"] == "7"
-        weak.script = sound
-        assert _bytes(await _relay(controller, _body()))
-
-
-async def test_a_backend_that_is_not_there_is_unreachable(scorers: ScriptedScorers, weak: ScriptedBackend) -> None:
-    """Connection refused, told apart from a slow one."""
-    gone = weak.settings.model_copy(update={"base_url": "http://127.0.0.1:1/v1"})
-    async with running_controller({"strong": gone, "weak": gone}, scorers.address) as controller:
-        code, reason, _ = await _relay_error(controller, _body())
-        assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "BACKEND_UNREACHABLE")
-
-
-async def test_a_hanging_backend_is_a_timeout_by_its_own_limit(scorers: ScriptedScorers, weak: ScriptedBackend) -> None:
-    """The first byte has a limit of its own, and the connection is given up."""
-    weak.script = hanging
-    slow = weak.settings.model_copy(update={"first_byte_timeout_s": 0.2})
-    async with running_controller({"strong": slow, "weak": slow}, scorers.address) as controller:
-        code, reason, _ = await _relay_error(controller, _body())
-        assert (code, reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "BACKEND_TIMEOUT")
-    await weak.gone.wait()
-
-
-async def test_a_callers_deadline_ends_the_backends_call(controller: RunningController, weak: ScriptedBackend) -> None:
-    """The caller hears DEADLINE_EXCEEDED and the backend is hung up on."""
-    weak.script = hanging
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _relay(controller, _body(), timeout=0.5)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await weak.gone.wait()
-
-
-@pytest.mark.parametrize("script", [hanging_up, None])
-async def test_a_stream_that_breaks_off_ends_with_an_error_and_a_receipt(
-    scorers: ScriptedScorers, weak: ScriptedBackend, script: Script | None
-) -> None:
-    """What came before stands; nothing is spliced on, whether the backend hung up or fell silent."""
-    weak.script = streaming([b"data: {}\n\n"], pause_s=0.05, then=script or hanging, complete=False)
-    backend = weak.settings.model_copy(update={"idle_timeout_s": 0.2})
-    async with running_controller({"strong": backend, "weak": backend}, scorers.address) as controller:
-        events = await _relay(controller, _body(stream=True))
-        assert [event.WhichOneof("event") for event in events] == ["started", "bytes", "error", "finished"]
-        reason = "BACKEND_CUT" if script else "BACKEND_TIMEOUT"
-        assert error_info(events[2].error).reason == reason
-        assert events[3].finished.receipt.error == reason
-
-
-async def test_a_caller_who_goes_away_mid_stream_hangs_up_on_the_backend(controller: RunningController, weak: ScriptedBackend) -> None:
-    """Nobody pays for tokens that nobody reads; the request is accounted as cancelled."""
-    weak.script = streaming([b"data: {}\n\n"], then=hanging)
-    call: Any = controller.stub.Relay(route_service_pb2.RelayRequest(endpoint="chat/completions", body=_body(stream=True)))
-    assert (await call.read()).WhichOneof("event") == "started"
-    assert (await call.read()).bytes
-    call.cancel()
-    await weak.gone.wait()
-    labels = {"call": "chat", "pair": "default", "strategy": "mf", "tier": "weak", "reason": "comparison", "error": "CANCELLED"}
-    while controller.registry.get_sample_value("pointsman_requests_total", labels) != 1.0:
-        await asyncio.sleep(0.01)
-    assert controller.registry.get_sample_value("pointsman_requests_in_progress") == 0
-
-
-@pytest.mark.parametrize(
-    ("body", "reason", "param"),
+    ("content", "reason", "param"),
     [
         (b"", "INVALID_BODY", None),
         (b"not json", "INVALID_BODY", None),
@@ -274,34 +163,34 @@ async def test_a_caller_who_goes_away_mid_stream_hangs_up_on_the_backend(control
         (b'{"model": "a", "model": "b", "messages": [1]}', "INVALID_BODY", "model"),
         (b'{"model": "a", "mod\\u0065l": "b", "messages": [1]}', "INVALID_BODY", "model"),
         (b'{"model": "a", "messages": [], "messages": [1]}', "INVALID_BODY", "messages"),
-        (_body(model=5), "INVALID_MODEL_STRING", "model"),
-        (_body(model=None), "INVALID_MODEL_STRING", "model"),
-        (_body(model=""), "INVALID_MODEL_STRING", "model"),
-        (_body(model="gpt-4"), "INVALID_MODEL_STRING", "model"),
+        (body(model=5), "INVALID_MODEL_STRING", "model"),
+        (body(model=None), "INVALID_MODEL_STRING", "model"),
+        (body(model=""), "INVALID_MODEL_STRING", "model"),
+        (body(model="gpt-4"), "INVALID_MODEL_STRING", "model"),
         (b'{"messages": [{"role": "user", "content": "x"}]}', "INVALID_BODY", "model"),
         (b'{"model": "router-mf-1"}', "INVALID_BODY", "messages"),
-        (_body(messages=[]), "INVALID_BODY", "messages"),
-        (_body(messages="hello"), "INVALID_BODY", "messages"),
-        (_body(messages=["hello"]), "INVALID_BODY", "messages[0]"),
-        (_body(messages=[{"role": "user", "content": None}]), "INVALID_BODY", "messages[0].content"),
-        (_body(messages=[{"role": "user"}]), "INVALID_BODY", "messages[0].content"),
-        (_body(messages=[{"role": "user", "content": 5}]), "INVALID_BODY", "messages[0].content"),
-        (_body(messages=[{"role": "user", "content": ["x"]}]), "INVALID_BODY", "messages[0].content[0]"),
-        (_body(stream="yes"), "INVALID_BODY", "stream"),
+        (body(messages=[]), "INVALID_BODY", "messages"),
+        (body(messages="hello"), "INVALID_BODY", "messages"),
+        (body(messages=["hello"]), "INVALID_BODY", "messages[0]"),
+        (body(messages=[{"role": "user", "content": None}]), "INVALID_BODY", "messages[0].content"),
+        (body(messages=[{"role": "user"}]), "INVALID_BODY", "messages[0].content"),
+        (body(messages=[{"role": "user", "content": 5}]), "INVALID_BODY", "messages[0].content"),
+        (body(messages=[{"role": "user", "content": ["x"]}]), "INVALID_BODY", "messages[0].content[0]"),
+        (body(stream="yes"), "INVALID_BODY", "stream"),
     ],
 )
-async def test_a_bad_body_is_told_what_is_wrong(controller: RunningController, body: bytes, reason: str, param: str | None) -> None:
+async def test_a_bad_body_is_told_what_is_wrong(controller: RunningController, content: bytes, reason: str, param: str | None) -> None:
     """The error names the field; the next request works."""
-    code, told, metadata = await _relay_error(controller, body)
-    assert (code, told, metadata.get("param")) == (grpc.StatusCode.INVALID_ARGUMENT, reason, param)
-    assert _bytes(await _relay(controller, _body()))
+    told, facts = await refused(controller, content)
+    assert (facts["code"], told, facts.get("param")) == ("INVALID_ARGUMENT", reason, param)
+    assert bytes_of(await relay(controller, body()))
 
 
 async def test_a_body_over_the_limit_is_refused(weak: ScriptedBackend, scorers: ScriptedScorers) -> None:
     """413, before anything is parsed."""
     backends = {"strong": weak.settings, "weak": weak.settings}
     async with running_controller(backends, scorers.address, own={"max_body_bytes": 2048}) as controller:
-        _, reason, metadata = await _relay_error(controller, _body(user="x" * 3000))
+        reason, metadata = await refused(controller, body(user="x" * 3000))
         assert (reason, metadata["http_status"]) == ("BODY_TOO_LARGE", "413")
 
 
@@ -310,7 +199,7 @@ async def test_a_long_body_arrives_whole_and_is_scored_by_head_and_tail(
 ) -> None:
     """Several megabytes go to the backend in pieces; the scorer gets no more than a model reads, and the receipt says so."""
     text = "head" + "ab" * (2 << 20) + "tail"
-    events = await _relay(controller, _body(messages=[{"role": "user", "content": text}]))
+    events = await relay(controller, body(messages=[{"role": "user", "content": text}]))
     assert events[-1].finished.receipt.opinions[0].truncated
     assert len(scorers.batches[0][0]) == 16_000
     assert scorers.batches[0][0].startswith("head")
@@ -320,7 +209,7 @@ async def test_a_long_body_arrives_whole_and_is_scored_by_head_and_tail(
 
 async def test_a_typed_stream_needs_a_streaming_body(controller: RunningController) -> None:
     """A raw body that says `stream: false` can't be streamed, and the error says which field."""
-    request = route_service_pb2.StreamChatCompletionRequest(body=_body())
+    request = route_service_pb2.StreamChatCompletionRequest(body=body())
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         async for _ in controller.stub.StreamChatCompletion(request):
             pass
@@ -330,7 +219,7 @@ async def test_a_typed_stream_needs_a_streaming_body(controller: RunningControll
 async def test_an_endpoint_that_nobody_serves_is_not_found(controller: RunningController) -> None:
     """NOT_FOUND by name."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async for _ in controller.stub.Relay(route_service_pb2.RelayRequest(endpoint="images", body=_body())):
+        async for _ in controller.stub.Relay(route_service_pb2.RelayRequest(endpoint="images", body=body())):
             pass
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
@@ -342,5 +231,5 @@ async def test_a_typed_chat_without_a_spec_takes_the_default_policy(weak: Script
     async with running_controller(backends, scorers.address, policies=policies) as controller:
         answer = await controller.stub.ChatCompletion(route_service_pb2.ChatCompletionRequest(chat=_chat()))
         assert answer.receipt.decision.threshold == 0.9
-        _, reason, _ = await _relay_error(controller, _body(model=""))
+        reason, _ = await refused(controller, body(model=""))
         assert reason == "INVALID_MODEL_STRING"

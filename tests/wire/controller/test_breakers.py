@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from pointsman.runtime.settings import BackendSettings, BreakerSettings
+from pointsman.runtime.backend_settings import BackendSettings, BreakerSettings
 from tests.support.backend import Script, ScriptedBackend, answering, echoing, hanging, hanging_up, streaming
 from tests.support.controllers import RunningController, running_controller
 from tests.support.scorers import ScriptedScorers

@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 import pytest
 
+from pointsman.runtime.backend_settings import Prices
 from pointsman.runtime.error_forms import error_info, status_of
-from pointsman.runtime.settings import Prices
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, calibration_pb2, route_service_pb2
 from scorers.offline.calibrate import main as calibrate
 from tests.support.backend import ScriptedBackend

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from pointsman.runtime.settings import BreakerSettings
+from pointsman.runtime.backend_settings import BreakerSettings
 from pointsman.v1 import route_service_pb2, routing_pb2
 from tests.support.backend import Script, ScriptedBackend, answering, cutting, echoing, hanging, hanging_up, scripted_backend, streaming
 from tests.support.controllers import RunningController, running_controller

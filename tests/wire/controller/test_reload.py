@@ -8,7 +8,8 @@ from typing import Any
 import grpc
 import pytest
 
-from pointsman.runtime.settings import BackendSettings, Prices, Settings
+from pointsman.runtime.backend_settings import BackendSettings, Prices
+from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError
 from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 from tests.support.backend import Received, ScriptedBackend, streaming

@@ -6,7 +6,7 @@ import json
 
 import grpc
 
-from pointsman.runtime.settings import Prices
+from pointsman.runtime.backend_settings import Prices
 from pointsman.v1 import chat_pb2, route_service_pb2
 from tests.support.backend import ScriptedBackend
 from tests.support.controllers import running_controller

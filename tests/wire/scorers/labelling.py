@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from pointsman.runtime.settings import PairSettings, Prices
+from pointsman.runtime.backend_settings import PairSettings, Prices
 from scorers.offline.label.main import main
 from tests.support.backend import Received, Script, ScriptedBackend, answering, scripted_backend
 from tests.support.controllers import running_controller

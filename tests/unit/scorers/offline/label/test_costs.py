@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.runtime.settings import Prices
+from pointsman.runtime.backend_settings import Prices
 from pointsman.v1 import routing_pb2
 from scorers.offline.label.costs import Budget, LimitReached, Tally, priced, spent_of, tokens_at_most, totals
 from scorers.offline.label.journal import Journal

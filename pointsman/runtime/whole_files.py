@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ def written_whole(file: Path) -> Iterator[IO[bytes]]:
 
     Raises `OSError` naming the file.
     """
-    part = file.with_name(f".pointsman-{os.getpid()}.part")
+    # Drawn anew each time, since threads of one process may write into one folder.
+    part = file.with_name(f".pointsman-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with part.open("wb") as opened:
             yield opened
