@@ -14,6 +14,7 @@ from pointsman.cli.children import ChildSpec, Pace, StartFailed
 from pointsman.cli.exits import FAILED, OK, USAGE, CommandFailed
 from pointsman.cli.supervisor import SETTINGS_EXIT, Supervisor
 from pointsman.cli.views import LiveView, PlainView, write_line
+from pointsman.runtime.output import discard_unwritable
 
 
 async def run(
@@ -46,6 +47,7 @@ async def run(
         write_line("stopping; Ctrl-C again kills at once")
         await supervisor.stop()
         write_line("stopped; no process is left")
+        discard_unwritable()  # the terminal may have gone
     return OK
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pointsman.runtime.errors import PointsmanError
+from pointsman.runtime.output import discard_unwritable
 from pointsman.runtime.reloading import SettingsSource
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError
@@ -45,6 +46,8 @@ def main(service: str, run: Callable[[Settings, SettingsSource], int], arguments
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    finally:
+        discard_unwritable()
 
 
 def on_uvloop(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from pointsman.client import RouteError
 from pointsman.runtime.errors import PointsmanError
+from pointsman.runtime.output import discard_unwritable
 from pointsman.runtime.settings_file import SettingsError
 
 _INTERRUPTED: Final = 130  # what a shell says of Ctrl-C
@@ -33,7 +33,7 @@ def exit_code(run: Callable[[], None], errors: Console) -> int:
     except OSError as error:
         if error.filename:
             return _said(errors, f"{error.filename}: can't be written: {error.strerror}.", 2)
-        _discard_output()
+        discard_unwritable()
         # Who reads a pipe may have seen enough.
         return 1 if isinstance(error, BrokenPipeError) else _said(errors, f"Standard output can't be written: {error.strerror}.", 1)
     return 0
@@ -48,11 +48,3 @@ def _said(errors: Console, sentence: str, code: int) -> int:
     with suppress(OSError):
         errors.print(sentence, style="red", markup=False, soft_wrap=True, highlight=False)
     return code
-
-
-def _discard_output() -> None:
-    """What is still buffered would be tried again at exit, with a traceback."""
-    with suppress(OSError, ValueError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
