@@ -30,6 +30,19 @@ $(VENV)/installed: pyproject.toml Makefile $(wildcard requirements/*.txt)
 	$(VENV)/protos/bin/python -m pip install -q --disable-pip-version-check -r requirements/protos.txt
 	touch $@
 
+# Clients whose own dependencies needn't agree with ours, used unmodified against a running service.
+$(VENV)/clients/installed: requirements/clients.txt
+	$(PYTHON) -m venv $(VENV)/clients
+	$(VENV)/clients/bin/python -m pip install -q --disable-pip-version-check -r requirements/clients.txt
+	touch $@
+
+.PHONY: debian
+debian: ## What tests take from Debian, where it's missing: Redis, libfaketime
+	@{ command -v redis-server && command -v faketime; } >/dev/null || { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -q && $$sudo apt-get install -qy --no-install-recommends redis-server faketime; } || \
+	  echo "make: redis-server or faketime can't be installed here; the tests that need them are skipped" >&2
+
 .PHONY: run
 run: install ## Start everything on loopback: Ray, scorers, controller, gateway, two local LLMs
 	@exec $(BIN)/pointsman up $(ARGS)
@@ -38,7 +51,7 @@ run: install ## Start everything on loopback: Ray, scorers, controller, gateway,
 test: install check pytest ## Everything CI runs: lint, types, contracts, all tests
 
 .PHONY: pytest
-pytest: install ## All tests (PYTEST_ARGS="tests/unit -k model_string")
+pytest: install debian $(VENV)/clients/installed ## All tests (PYTEST_ARGS="tests/unit -k model_string")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: check
