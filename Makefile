@@ -73,6 +73,15 @@ format: install ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: bench-arms
+bench-arms: $(VENV)/litellm/installed $(VENV)/routellm/installed ## What benchmarks/proxies compares us with: LiteLLM's proxy, RouteLLM's server
+
+$(VENV)/litellm/installed $(VENV)/routellm/installed: $(VENV)/%/installed: requirements/%.txt
+	$(PYTHON) -m venv $(VENV)/$*
+	$(VENV)/$*/bin/python -m pip install --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) $(TORCH)
+	$(VENV)/$*/bin/python -m pip install -q --disable-pip-version-check -r $<
+	touch $@
+
 .PHONY: protos
 protos: install ## Generate the committed stubs from protos/ (OUT=. to write elsewhere)
 	PATH="$(CURDIR)/$(VENV)/protos/bin:$$PATH" $(VENV)/protos/bin/python -m grpc_tools.protoc -I protos \

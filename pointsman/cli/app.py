@@ -14,6 +14,7 @@ import typer
 from pointsman import __version__
 from pointsman.cli import operating
 from pointsman.cli.exits import CommandFailed
+from pointsman.cli.loadtest import loadtest
 
 if TYPE_CHECKING:
     from pointsman.client import Client
@@ -51,6 +52,7 @@ def build_app() -> typer.Typer:
     app.command("strategies")(_strategies)
     app.command("pin")(operating.pin)
     app.command("stats")(operating.stats)
+    app.command("loadtest")(loadtest)
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("train", context_settings=passed_on)(_train)
     app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)
