@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
 from controller.admin import AdminService
+from controller.coalescing import CoalescingMetrics
 from controller.decision_cache import DecisionCache
 from controller.decision_log import DecisionLog
 from controller.ensemble import Ranks
@@ -81,7 +82,7 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         decision_log.start()
         stack.push_async_callback(decision_log.close)
         ledger = Ledger(registry, decision_log.add)
-        scorers = ScorerClient(list(settings.strategies), own)
+        scorers = ScorerClient(list(settings.strategies), own, CoalescingMetrics(registry))
         stack.push_async_callback(scorers.close)
         opinions = DecisionCache(scorers, own.decision_cache, registry) if own.decision_cache else scorers
         ranks = Ranks(scorers, book)

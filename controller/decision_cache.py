@@ -8,14 +8,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
 from controller.scorers import Score, Scorers, ScorerState, ScoringError
 from pointsman.v1 import routing_pb2
 
-_NO_LIMIT_S: Final = 86_400.0  # a shared call lasts as long as somebody waits for it; each who waits has a limit of its own
 _Digest = bytes
 
 
@@ -24,6 +22,8 @@ class _Flight:
     """A call that several may wait for."""
 
     task: asyncio.Task[Score]
+    until: float
+    """When it's given up, on the loop's clock: its first asker's deadline."""
     waiting: int = 0
 
 
@@ -64,12 +64,21 @@ class DecisionCache:
             self._scores.move_to_end(key)
             self._lookups.labels(strategy, "hit").inc()
             return found
+        clock = asyncio.get_running_loop().time
+        until = clock() + budget_s
         flight = self._flights.get((strategy, digest))
         self._lookups.labels(strategy, "shared" if flight else "miss").inc()
         if flight is None:
-            task = asyncio.get_running_loop().create_task(self._fly(strategy, digest, text, session))
-            flight = self._flights[strategy, digest] = _Flight(task)
-        return await self._wait(flight, (strategy, digest), budget_s)
+            task = asyncio.get_running_loop().create_task(self._fly(strategy, digest, text, session, budget_s))
+            flight = self._flights[strategy, digest] = _Flight(task, until)
+        try:
+            return await self._wait(flight, (strategy, digest), budget_s)
+        except ScoringError as error:
+            left = until - clock()
+            if error.reason != routing_pb2.REASON_SCORER_TIMEOUT or flight.until >= until or left <= 0:
+                raise
+        # It was given up for one who had less time.
+        return await self.score(strategy, text, session, left)
 
     async def _wait(self, flight: _Flight, name: tuple[str, _Digest], budget_s: float) -> Score:
         """Whoever leaves, late or cancelled, leaves alone; the last one ends the call."""
@@ -86,8 +95,8 @@ class DecisionCache:
                 if self._flights.get(name) is flight:
                     del self._flights[name]
 
-    async def _fly(self, strategy: str, digest: _Digest, text: str, session: str) -> Score:
-        score = await self._scorers.score(strategy, text, session, _NO_LIMIT_S)
+    async def _fly(self, strategy: str, digest: _Digest, text: str, session: str, budget_s: float) -> Score:
+        score = await self._scorers.score(strategy, text, session, budget_s)
         state = self.states[strategy]
         # Of two that serve during a rollout only the probed one's is remembered; the other's will be once it's probed.
         if score.checkpoint == state.checkpoint and score.version in ("", state.version):

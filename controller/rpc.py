@@ -13,6 +13,7 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
+from controller.coalescing import flow
 from controller.deadline import Deadline
 from pointsman.runtime.decision_headers import REQUEST_ID, decision_headers
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
@@ -65,6 +66,7 @@ def answers_errors(
 
     async def wrapped(self: Any, request: Request, context: Any) -> Response:
         request_id = request_id_of(context)
+        flow.set(request_id)
         try:
             return await handler(self, request, context, request_id)
         except Cancelled:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import grpc
 import structlog
 
+from controller.coalescing import CoalescingMetrics, Quickest, Slots, flow
 from pointsman.runtime.batcher import Batcher
 from pointsman.runtime.errors import Overloaded
 from pointsman.runtime.settings import ControllerSettings
@@ -88,6 +89,14 @@ def embedder_of(states: Mapping[str, ScorerState], strategy: str, checkpoint: st
     return state.embedder if state.checkpoint == checkpoint else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A prompt, and the time on the loop's clock until which its caller waits for a win rate."""
+
+    prompt: scorer_service_pb2.Prompt
+    until: float
+
+
 class Scorers(Protocol):
     """Whoever has opinions: Ray Serve, or a sibling in tests."""
 
@@ -102,8 +111,12 @@ class Scorers(Protocol):
 class ScorerClient:
     """`Scorers` over gRPC. Ray Serve selects the application by the metadata key `application`."""
 
-    def __init__(self, strategies: Sequence[str], settings: ControllerSettings) -> None:
+    def __init__(self, strategies: Sequence[str], settings: ControllerSettings, metrics: CoalescingMetrics) -> None:
         self._settings = settings
+        self._metrics = metrics
+        self._clock = asyncio.get_running_loop().time
+        self._slots = {name: Slots(self._clock, settings.calls_per_replica) for name in strategies}
+        self._quickest = {name: Quickest(self._clock) for name in strategies}
         self._channel = grpc.aio.insecure_channel(settings.scorers, options=_CHANNEL_OPTIONS)
         self._stub = scorer_service_pb2_grpc.ScorerServiceStub(self._channel)
         self._states = dict.fromkeys(strategies, ScorerState())
@@ -133,26 +146,47 @@ class ScorerClient:
         try:
             # The batch's call is a task of its own, so this timeout cancels only the waiting.
             async with asyncio.timeout(budget_s):
-                return await self._queues[strategy].submit(scorer_service_pb2.Prompt(text=text, session=session))
+                asked = _Asked(scorer_service_pb2.Prompt(text=text, session=session), self._clock() + budget_s)
+                return await self._queues[strategy].submit(asked, flow.get())
         except TimeoutError:
             raise ScoringError(routing_pb2.REASON_SCORER_TIMEOUT) from None
         except Overloaded:
             raise ScoringError(routing_pb2.REASON_SCORER_OVERLOADED) from None
 
-    def _queue(self, strategy: str) -> Batcher[scorer_service_pb2.Prompt, Score]:
-        async def run(prompts: Sequence[scorer_service_pb2.Prompt]) -> Sequence[Score | ScoringError]:
-            return await self._score_batch(strategy, prompts)
+    def _queue(self, strategy: str) -> Batcher[_Asked, Score]:
+        quickest = self._quickest[strategy]
 
-        return Batcher(run, max_batch=self._settings.max_batch, max_waiting=self._settings.max_waiting)
+        async def run(asked: Sequence[_Asked]) -> Sequence[Score | ScoringError]:
+            return await self._score_batch(strategy, asked)
 
-    async def _score_batch(self, strategy: str, prompts: Sequence[scorer_service_pb2.Prompt]) -> list[Score | ScoringError]:
-        timeout = self._settings.scorer_timeout_s
+        def hopeless(asked: _Asked) -> bool:
+            return asked.until - self._clock() < quickest.now()
+
+        own = self._settings
+        return Batcher(
+            run,
+            max_batch=own.max_batch,
+            max_waiting=own.max_waiting,
+            slots=self._slots[strategy].now,
+            hopeless=hopeless,
+            sent=self._metrics.of(strategy),
+        )
+
+    async def _score_batch(self, strategy: str, asked: Sequence[_Asked]) -> list[Score | ScoringError]:
+        begun = self._clock()
+        # As long as somebody in it waits.
+        timeout = min(max(0.001, max(each.until for each in asked) - begun), self._settings.scorer_timeout_s)
+        prompts = [each.prompt for each in asked]
         request = scorer_service_pb2.ScoreRequest(prompts=prompts, budget_ms=max(1, int(timeout * 1000)))
         try:
             response = await self._stub.Score(request, timeout=timeout, metadata=(("application", strategy),))
         except grpc.aio.AioRpcError as error:
             log.warning("scorer failed", strategy=strategy, code=error.code().name, prompts=len(prompts))
+            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                self._slots[strategy].refused()
             raise ScoringError(_reason(error.code())) from None
+        self._quickest[strategy].took(self._clock() - begun)
+        self._slots[strategy].answered(response.replica)
         if len(response.results) != len(prompts):
             log.error("scorer miscounted", strategy=strategy, asked=len(prompts), answered=len(response.results))
             raise ScoringError(routing_pb2.REASON_SCORER_ERROR)
@@ -177,6 +211,7 @@ class ScorerClient:
             if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                 return self._states[strategy]  # busy, so alive
             return ScorerState(detail=_why_not_ready(error.code()))
+        self._slots[strategy].answered(described.replica)
         if described.strategy != strategy:
             return ScorerState(detail=f"the application {strategy} hosts {described.strategy or 'nothing'}")
         return ScorerState(True, "", described.checkpoint, described.embedder, described.version)

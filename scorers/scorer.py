@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Scorer:
     def __init__(self, build: BuildRouter, settings: StrategySettings) -> None:
         """Builds and warms up the router, so that a scorer that exists is ready; it takes seconds. Raises what `build` raises."""
         self._build = build
+        self._replica = uuid.uuid4().hex[:12]
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         try:
             router = self._thread.submit(_ready_router, build, settings).result()
@@ -65,7 +67,12 @@ class Scorer:
                 results = await serving.batcher.submit_many(prompts)
         except TimeoutError:
             raise DeadlineExceeded(f"No win rate within the {request.budget_ms} ms that the caller gave.") from None
-        return pb.ScoreResponse(results=[_to_proto(r) for r in results], checkpoint=serving.router.checkpoint, version=serving.version)
+        return pb.ScoreResponse(
+            results=[_to_proto(r) for r in results],
+            checkpoint=serving.router.checkpoint,
+            version=serving.version,
+            replica=self._replica,
+        )
 
     def describe(self) -> pb.DescribeResponse:
         """Who answers."""
@@ -77,6 +84,7 @@ class Scorer:
             strong=router.trained_pair.strong,
             weak=router.trained_pair.weak,
             version=self._serving.version,
+            replica=self._replica,
         )
 
     async def check_health(self) -> None:

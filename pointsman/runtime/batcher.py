@@ -7,8 +7,9 @@ busy server sees large batches. (A timed window does worse at every load: docs/d
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pointsman.runtime.errors import Overloaded, Unavailable
@@ -17,47 +18,68 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[Item, Result]):
+    """An item and who hears of it; `since` is on the running loop's clock."""
+
+    item: Item
+    future: asyncio.Future[Result]
+    since: float
+
+
 class Batcher(Generic[Item, Result]):
     """Gathers items into calls of `run`, which takes them in order and returns as many results in the same order.
 
-    `max_batch` items go in one call, at most `slots` calls are in flight, at most `max_waiting` items wait: one more is
-    `Overloaded`. An error that `run` raises reaches every item of its batch and no other; one among its results reaches that
-    item alone. A cancelled caller leaves the queue, or, once
-    its batch runs, only stops listening.
+    `max_batch` items go in one call, at most `slots()` calls are in flight, at most `max_waiting` items wait: one more is
+    `Overloaded`. Items of different flows take turns, so that one caller's thousand don't stand before another's one; those of one
+    flow keep their order. An item that is `hopeless` when its turn comes is a `TimeoutError` and isn't sent. An error that `run`
+    raises reaches every item of its batch and no other; one among its results reaches that item alone. A cancelled caller leaves
+    the queue, or, once its batch runs, only stops listening. `sent` is told each batch's size and the seconds that its oldest item waited.
     """
 
     def __init__(
-        self, run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], *, max_batch: int, max_waiting: int, slots: int = 1
+        self,
+        run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        max_batch: int,
+        max_waiting: int,
+        slots: Callable[[], int] = lambda: 1,
+        hopeless: Callable[[Item], bool] = lambda _: False,
+        sent: Callable[[int, float], None] = lambda _size, _waited: None,
     ) -> None:
         self._run = run
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._slots = slots
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._hopeless = hopeless
+        self._sent = sent
+        self._flows: OrderedDict[Hashable, deque[_Waiting[Item, Result]]] = OrderedDict()
+        """Whose turn is next stands first; none is empty."""
+        self._count = 0
         self._in_flight: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
     def waiting(self) -> int:
         """Items in the queue; those in flight aren't counted."""
-        return len(self._waiting)
+        return self._count
 
-    async def submit(self, item: Item) -> Result:
-        """The item's result. Raises `Overloaded` where the queue is full, and whatever `run` raises."""
-        return (await self.submit_many([item]))[0]
-
-    async def submit_many(self, items: Sequence[Item]) -> list[Result]:
-        """The items' results, in order; all of them are queued or none."""
-        if self._closed:
-            raise Unavailable("The service is stopping.", retry_after_s=1)
-        if len(self._waiting) + len(items) > self._max_waiting:
-            # Those whose callers have gone don't count; they are looked for only when it matters.
-            self._waiting = deque((item, future) for item, future in self._waiting if not future.done())
-        if len(self._waiting) + len(items) > self._max_waiting:
-            raise Overloaded("The scoring queue is full; try again shortly.", retry_after_s=1)
+    async def submit(self, item: Item, flow: Hashable = None) -> Result:
+        """The item's result. Raises `Overloaded` where the queue is full, `TimeoutError` where it's hopeless, and whatever `run` raises."""
         loop = asyncio.get_running_loop()
+        self._admit(1)
+        future: asyncio.Future[Result] = loop.create_future()
+        self._enqueue(flow, _Waiting(item, future, loop.time()))
+        self._pump()
+        return await future
+
+    async def submit_many(self, items: Sequence[Item], flow: Hashable = None) -> list[Result]:
+        """The items' results, in order; all of them are queued or none. Raises as `submit` does."""
+        loop = asyncio.get_running_loop()
+        self._admit(len(items))
         futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]
-        self._waiting.extend(zip(items, futures, strict=True))
+        for item, future in zip(items, futures, strict=True):
+            self._enqueue(flow, _Waiting(item, future, loop.time()))
         self._pump()
         try:
             return list(await asyncio.gather(*futures))
@@ -72,38 +94,68 @@ class Batcher(Generic[Item, Result]):
         while self._in_flight:
             await asyncio.wait(self._in_flight)
 
+    def _admit(self, count: int) -> None:
+        if self._closed:
+            raise Unavailable("The service is stopping.", retry_after_s=1)
+        if self._count + count > self._max_waiting:
+            self._forget_the_gone()
+        if self._count + count > self._max_waiting:
+            raise Overloaded("The scoring queue is full; try again shortly.", retry_after_s=1)
+
+    def _forget_the_gone(self) -> None:
+        """Those whose callers have gone don't count; they are looked for only when it matters."""
+        kept = ((flow, deque(each for each in queue if not each.future.done())) for flow, queue in self._flows.items())
+        self._flows = OrderedDict((flow, queue) for flow, queue in kept if queue)
+        self._count = sum(map(len, self._flows.values()))
+
+    def _enqueue(self, flow: Hashable, waiting: _Waiting[Item, Result]) -> None:
+        self._flows.setdefault(flow, deque()).append(waiting)
+        self._count += 1
+
     def _pump(self) -> None:
-        while len(self._in_flight) < self._slots and (batch := self._take()):
+        while self._count and len(self._in_flight) < self._slots() and (batch := self._take()):
+            oldest = min(each.since for each in batch)
+            self._sent(len(batch), asyncio.get_running_loop().time() - oldest)
             task = asyncio.get_running_loop().create_task(self._run_batch(batch))
             self._in_flight.add(task)
             task.add_done_callback(self._batch_done)
 
-    def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        batch: list[tuple[Item, asyncio.Future[Result]]] = []
-        while self._waiting and len(batch) < self._max_batch:
-            item, future = self._waiting.popleft()
-            if not future.done():
-                batch.append((item, future))
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        batch: list[_Waiting[Item, Result]] = []
+        while self._flows and len(batch) < self._max_batch:
+            flow, queue = next(iter(self._flows.items()))
+            waiting = queue.popleft()
+            self._count -= 1
+            if queue:
+                self._flows.move_to_end(flow)
+            else:
+                del self._flows[flow]
+            if waiting.future.done():
+                continue
+            if self._hopeless(waiting.item):
+                waiting.future.set_exception(TimeoutError())
+            else:
+                batch.append(waiting)
         return batch
 
-    async def _run_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _run_batch(self, batch: list[_Waiting[Item, Result]]) -> None:
         try:
-            results = await self._run([item for item, _ in batch])
+            results = await self._run([each.item for each in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(results)} results for a batch of {len(batch)}")
         except Exception as error:  # noqa: BLE001 (whatever it is, its waiters must hear it)
             # Told to everyone who waits; raised nowhere else.
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            for each in batch:
+                if not each.future.done():
+                    each.future.set_exception(error)
             return
-        for (_, future), result in zip(batch, results, strict=True):
-            if future.done():
+        for each, result in zip(batch, results, strict=True):
+            if each.future.done():
                 continue
             if isinstance(result, Exception):
-                future.set_exception(result)
+                each.future.set_exception(result)
             else:
-                future.set_result(result)
+                each.future.set_result(result)
 
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)

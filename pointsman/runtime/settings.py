@@ -74,6 +74,8 @@ class ControllerSettings(Part):
     """The largest share of a request's deadline that scoring may take."""
     max_batch: Annotated[int, Field(ge=1, le=4096)] = 16
     """Prompts in one call to a scorer: on a CPU so many long ones still fit into `scorer_timeout_s`."""
+    calls_per_replica: Annotated[int, Field(ge=1, le=64)] = 1
+    """Calls to a strategy's scorer in flight for each of its replicas: while they run, prompts gather for the next."""
     max_waiting: Annotated[int, Field(ge=1)] = 1024
     """Prompts that wait for a scorer; one more is overload."""
     on_overload: Literal["refuse", "strong", "weak"] = "refuse"

@@ -28,20 +28,36 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
     address: str = ""
     checkpoint: str = "scripted@sha256:0"
     version: str = "test"
+    replicas: tuple[str, ...] = ("",)
+    """Whose names stand in the answers, one after the other."""
+    described: int = 0
+    answers: int = 0
+    at_once: int = 0
+    most_at_once: int = 0
 
     async def Score(self, request: scorer_service_pb2.ScoreRequest, context: Any) -> scorer_service_pb2.ScoreResponse:
         application = await self._application(context)
         rate = self.rates[application]
         self.batches.append([prompt.text for prompt in request.prompts])
-        await asyncio.sleep(self.delays_s.get(application, self.delay_s))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(self.delays_s.get(application, self.delay_s))
+        finally:
+            self.at_once -= 1
         if self.fail_with:
             await context.abort(self.fail_with, "as scripted")
         results = [scorer_service_pb2.ScoreResult(strong_win_rate=rate(prompt)) for prompt in request.prompts]
-        return scorer_service_pb2.ScoreResponse(results=results, checkpoint=self.checkpoint, version=self.version)
+        return scorer_service_pb2.ScoreResponse(results=results, checkpoint=self.checkpoint, version=self.version, replica=self._replica())
 
     async def Describe(self, request: scorer_service_pb2.DescribeRequest, context: Any) -> scorer_service_pb2.DescribeResponse:
         name = await self._application(context)
-        return scorer_service_pb2.DescribeResponse(strategy=name, checkpoint=self.checkpoint, version=self.version)
+        self.described += 1
+        return scorer_service_pb2.DescribeResponse(strategy=name, checkpoint=self.checkpoint, version=self.version, replica=self._replica())
+
+    def _replica(self) -> str:
+        self.answers += 1
+        return self.replicas[self.answers % len(self.replicas)]
 
     async def _application(self, context: Any) -> str:
         name = str(dict(context.invocation_metadata()).get("application"))

@@ -81,10 +81,13 @@ class ScoreResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    REPLICA_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """The checkpoint that scored, as `name@sha256:12 hex digits`; `none` for random."""
     version: _builtins.str
     """Who scored, as DescribeResponse has it: it differs where the same checkpoint may give other win rates."""
+    replica: _builtins.str
+    """The replica that scored, a name of its own for as long as it lives: callers count the names to know how many there are."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreResult]:
         """As many as prompts, in their order."""
@@ -95,10 +98,11 @@ class ScoreResponse(_message.Message):
         results: _abc.Iterable[Global___ScoreResult] | None = ...,
         checkpoint: _builtins.str = ...,
         version: _builtins.str = ...,
+        replica: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "results", b"results", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "replica", b"replica", "results", b"results", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,6 +169,7 @@ class DescribeResponse(_message.Message):
     STRONG_FIELD_NUMBER: _builtins.int
     WEAK_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    REPLICA_FIELD_NUMBER: _builtins.int
     strategy: _builtins.str
     """The strategy's name."""
     checkpoint: _builtins.str
@@ -177,6 +182,8 @@ class DescribeResponse(_message.Message):
     """The weak model that the checkpoint was trained for."""
     version: _builtins.str
     """Pointsman's version on the scorer."""
+    replica: _builtins.str
+    """The replica that answers."""
     def __init__(
         self,
         *,
@@ -186,10 +193,11 @@ class DescribeResponse(_message.Message):
         strong: _builtins.str = ...,
         weak: _builtins.str = ...,
         version: _builtins.str = ...,
+        replica: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "embedder", b"embedder", "strategy", b"strategy", "strong", b"strong", "version", b"version", "weak", b"weak"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "embedder", b"embedder", "replica", b"replica", "strategy", b"strategy", "strong", b"strong", "version", b"version", "weak", b"weak"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -193,7 +193,9 @@ async def test_describe_names_strategy_checkpoint_and_version() -> None:
     """What the controller and the readiness probe ask."""
     async with scripted() as scorer:
         version = version_of("scripted", StrategySettings())
-        assert scorer.describe() == pb.DescribeResponse(strategy="scripted", checkpoint="one", version=version)
+        described = scorer.describe()
+        assert described.replica
+        assert described == pb.DescribeResponse(strategy="scripted", checkpoint="one", version=version, replica=described.replica)
         assert version.startswith(f"{pointsman.__version__}+")
 
 
