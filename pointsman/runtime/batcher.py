@@ -58,6 +58,7 @@ class Batcher(Generic[Item, Result]):
         self._count = 0
         self._in_flight: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._pumping = False
 
     @property
     def waiting(self) -> int:
@@ -70,7 +71,7 @@ class Batcher(Generic[Item, Result]):
         self._admit(1)
         future: asyncio.Future[Result] = loop.create_future()
         self._enqueue(flow, _Waiting(item, future, loop.time()))
-        self._pump()
+        self._pump_soon()
         return await future
 
     async def submit_many(self, items: Sequence[Item], flow: Hashable = None) -> list[Result]:
@@ -80,7 +81,7 @@ class Batcher(Generic[Item, Result]):
         futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]
         for item, future in zip(items, futures, strict=True):
             self._enqueue(flow, _Waiting(item, future, loop.time()))
-        self._pump()
+        self._pump_soon()
         try:
             return list(await asyncio.gather(*futures))
         finally:
@@ -89,14 +90,17 @@ class Batcher(Generic[Item, Result]):
                 future.cancel()
 
     async def close(self) -> None:
-        """Refuses new items and waits for what runs."""
+        """Refuses new items, and waits for what runs or waits."""
         self._closed = True
+        self._pump()
         while self._in_flight:
             await asyncio.wait(self._in_flight)
 
     def _admit(self, count: int) -> None:
         if self._closed:
             raise Unavailable("The service is stopping.", retry_after_s=1)
+        if self._count + count > self._max_waiting:
+            self._pump()  # what needn't wait doesn't count
         if self._count + count > self._max_waiting:
             self._forget_the_gone()
         if self._count + count > self._max_waiting:
@@ -112,7 +116,14 @@ class Batcher(Generic[Item, Result]):
         self._flows.setdefault(flow, deque()).append(waiting)
         self._count += 1
 
+    def _pump_soon(self) -> None:
+        """At the end of this turn of the event loop: who comes in the same turn goes together."""
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
     def _pump(self) -> None:
+        self._pumping = False
         while self._count and len(self._in_flight) < self._slots() and (batch := self._take()):
             oldest = min(each.since for each in batch)
             self._sent(len(batch), asyncio.get_running_loop().time() - oldest)

@@ -34,6 +34,15 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
+async def submitted(batcher: Batcher[int, int], *items: int) -> list[asyncio.Task[int]]:
+    """The first item by itself, so that it's in flight; then the others in one turn of the event loop."""
+    first = asyncio.create_task(batcher.submit(items[0]))
+    await settled()
+    others = [asyncio.create_task(batcher.submit(item)) for item in items[1:]]
+    await settled()
+    return [first, *others]
+
+
 async def test_a_lone_caller_waits_for_nobody() -> None:
     """The first item goes at once, alone."""
     gate = Gate(opened=True)
@@ -44,8 +53,8 @@ async def test_a_lone_caller_waits_for_nobody() -> None:
 async def test_what_waits_while_a_batch_runs_goes_together_in_order() -> None:
     """One batch is in flight; the next holds all that gathered meanwhile."""
     gate = Gate()
-    batcher = Batcher(gate.run, max_batch=8, max_waiting=8)
-    callers = [asyncio.create_task(batcher.submit(i)) for i in range(1, 5)]
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=8, max_waiting=8)
+    callers = await submitted(batcher, 1, 2, 3, 4)
     await settled()
     assert gate.batches == [[1]]
     assert batcher.waiting == 3
@@ -64,7 +73,7 @@ async def test_no_batch_is_larger_than_max_batch_and_a_call_may_span_several() -
 async def test_slots_is_how_many_batches_run_at_once() -> None:
     """With two slots a second batch starts beside the first."""
     gate = Gate()
-    batcher = Batcher(gate.run, max_batch=1, max_waiting=8, slots=lambda: 2)
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=1, max_waiting=8, slots=lambda: 2)
     call = asyncio.create_task(batcher.submit_many([1, 2, 3]))
     await settled()
     assert gate.batches == [[1], [2]]
@@ -75,7 +84,7 @@ async def test_slots_is_how_many_batches_run_at_once() -> None:
 async def test_one_item_more_than_the_queue_holds_is_overload_and_queues_nothing() -> None:
     """A call that doesn't fit is refused whole."""
     gate = Gate()
-    batcher = Batcher(gate.run, max_batch=1, max_waiting=2)
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=1, max_waiting=2)
     running = asyncio.create_task(batcher.submit(1))
     await settled()
     queued = asyncio.create_task(batcher.submit(2))
@@ -90,7 +99,7 @@ async def test_one_item_more_than_the_queue_holds_is_overload_and_queues_nothing
 async def test_callers_who_have_gone_hold_no_place_in_the_queue() -> None:
     """A queue full of the departed takes new items."""
     gate = Gate()
-    batcher = Batcher(gate.run, max_batch=1, max_waiting=2)
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=1, max_waiting=2)
     running = asyncio.create_task(batcher.submit(1))
     await settled()
     gone = [asyncio.create_task(batcher.submit(item)) for item in (2, 3)]
@@ -108,7 +117,7 @@ async def test_callers_who_have_gone_hold_no_place_in_the_queue() -> None:
 async def test_an_error_reaches_its_own_batch_and_no_other() -> None:
     """The batch of thirteen fails; the one before and the one after don't."""
     gate = Gate()
-    batcher = Batcher(gate.run, max_batch=1, max_waiting=8)
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=1, max_waiting=8)
     callers = [asyncio.create_task(batcher.submit(i)) for i in (1, 13, 2)]
     await settled()
     gate.open.set()
@@ -121,8 +130,8 @@ async def test_an_error_reaches_its_own_batch_and_no_other() -> None:
 async def test_a_cancelled_caller_leaves_the_queue() -> None:
     """What nobody waits for isn't run."""
     gate = Gate()
-    batcher = Batcher(gate.run, max_batch=8, max_waiting=8)
-    running, gone, stays = (asyncio.create_task(batcher.submit(i)) for i in (1, 2, 3))
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=8, max_waiting=8)
+    running, gone, stays = await submitted(batcher, 1, 2, 3)
     await settled()
     gone.cancel()
     await settled()
@@ -144,7 +153,7 @@ async def test_a_run_that_loses_a_result_fails_its_batch() -> None:
 async def test_closing_answers_all_that_waits_and_refuses_what_comes() -> None:
     """Close drains the queue, not just the batch in flight."""
     gate = Gate()
-    batcher = Batcher(gate.run, max_batch=1, max_waiting=8)
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=1, max_waiting=8)
     call = asyncio.create_task(batcher.submit_many([1, 2, 3]))
     await settled()
     closing = asyncio.create_task(batcher.close())
@@ -159,7 +168,7 @@ async def test_closing_answers_all_that_waits_and_refuses_what_comes() -> None:
 async def test_flows_take_turns() -> None:
     """One caller's many don't stand before another's one; each flow keeps its order."""
     gate = Gate()
-    batcher = Batcher(gate.run, max_batch=3, max_waiting=100)
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=3, max_waiting=100)
     first = asyncio.create_task(batcher.submit(0))
     await settled()
     many = asyncio.create_task(batcher.submit_many([1, 2, 3, 4, 5], "many"))
@@ -175,8 +184,8 @@ async def test_what_is_hopeless_when_its_turn_comes_is_not_sent() -> None:
     """Its caller hears at once; the others' batch is as full as without it."""
     gate = Gate()
     hopeless: set[int] = set()
-    batcher = Batcher(gate.run, max_batch=2, max_waiting=100, hopeless=lambda item: item in hopeless)
-    callers = [asyncio.create_task(batcher.submit(number)) for number in (1, 2, 3, 4)]
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=2, max_waiting=100, hopeless=lambda item: item in hopeless)
+    callers = await submitted(batcher, 1, 2, 3, 4)
     await settled()
     hopeless.add(2)
     gate.open.set()
@@ -189,8 +198,8 @@ async def test_what_is_hopeless_when_its_turn_comes_is_not_sent() -> None:
 async def test_each_call_is_told_with_its_size_and_its_wait() -> None:
     gate = Gate()
     told: list[tuple[int, float]] = []
-    batcher = Batcher(gate.run, max_batch=8, max_waiting=8, sent=lambda size, waited: told.append((size, waited)))
-    callers = [asyncio.create_task(batcher.submit(number)) for number in (1, 2, 3)]
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=8, max_waiting=8, sent=lambda size, waited: told.append((size, waited)))
+    callers = await submitted(batcher, 1, 2, 3)
     await asyncio.sleep(0.02)
     gate.open.set()
     await asyncio.gather(*callers)
@@ -201,8 +210,8 @@ async def test_each_call_is_told_with_its_size_and_its_wait() -> None:
 async def test_a_caller_who_goes_takes_nobody_along_whatever_their_flow() -> None:
     """Neither from the queue nor from a batch that runs."""
     gate = Gate()
-    batcher = Batcher(gate.run, max_batch=8, max_waiting=3)
-    callers = [asyncio.create_task(batcher.submit(number, number % 2)) for number in (1, 2, 3, 4)]
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=8, max_waiting=3)
+    callers = await submitted(batcher, 1, 2, 3, 4)
     await settled()
     callers[0].cancel()  # in flight
     callers[1].cancel()  # waits
@@ -213,3 +222,11 @@ async def test_a_caller_who_goes_takes_nobody_along_whatever_their_flow() -> Non
     answers = await asyncio.gather(*callers, return_exceptions=True)
     assert [sorted(batch) for batch in gate.batches] == [[1], [3, 4, 5]]
     assert answers[2:] == [30, 40, 50]
+
+
+async def test_who_comes_in_one_turn_of_the_event_loop_goes_together() -> None:
+    """Also the first of them, who finds the slot free."""
+    gate = Gate(opened=True)
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=8, max_waiting=8)
+    await asyncio.gather(*(batcher.submit(number) for number in (1, 2, 3)))
+    assert gate.batches == [[1, 2, 3]]
