@@ -119,6 +119,7 @@ class Controller:
             endpoint = ENDPOINTS.get(call.endpoint)
             if endpoint is None:
                 raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}.")
+            receipt.endpoint = call.endpoint
             own = self._settings.controller
             body = parse_body(call.body, reads=endpoint.reads, max_bytes=own.max_body_bytes)
             text = endpoint.text(body.fields, own.scored_window)

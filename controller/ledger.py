@@ -17,6 +17,11 @@ log = structlog.get_logger()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
+def call_label(endpoint: str) -> str:
+    """What a receipt says was called, as a label: route, chat, completions, responses or embeddings."""
+    return endpoint.removesuffix("/completions") or "route"
+
+
 def strategy_label(strategy: str) -> str:
     """A decision's strategy as a label: whatever the order in which a caller names several, so that labels stay few."""
     return "+".join(sorted(strategy.split("+")))
@@ -77,13 +82,13 @@ class Ledger:
         """A request has ended, with or without an answer."""
         self._in_progress.dec()
         self._also(receipt)
-        decision = receipt.decision
+        decision, call = receipt.decision, call_label(receipt.endpoint)
         if decision.tier == routing_pb2.TIER_UNSPECIFIED:
             self.counters.refused.labels(receipt.error).inc()
-            log.info("refused", request_id=receipt.request_id, error=receipt.error, total_s=round(receipt.timings.total_s, 4))
+            total_s = round(receipt.timings.total_s, 4)
+            log.info("refused", request_id=receipt.request_id, call=call, error=receipt.error, total_s=total_s)
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
-        call = "chat" if receipt.attempts else "route"
         strategy = strategy_label(decision.strategy)
         self.counters.requests.labels(call, decision.pair, strategy, tier, reason, receipt.error).inc()
         if not all(opinion.cached for opinion in receipt.opinions):
@@ -142,7 +147,7 @@ def _counters(registry: CollectorRegistry) -> Counters:
 
     return Counters(
         # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.
-        requests=counter("pointsman_requests", "Finished requests; call is route or chat.", ["call", *row, "error"]),
+        requests=counter("pointsman_requests", "Finished requests; call is route, chat, completions, responses or embeddings.", ["call", *row, "error"]),
         refused=counter("pointsman_refused", "Requests that ended before a decision.", ["error"]),
         tokens=counter(
             "pointsman_tokens", "Tokens as backends count them, or estimates where they don't.", [*row, "backend", "kind", "estimated"]
