@@ -25,6 +25,7 @@ from controller.sampling import Sampler
 from controller.scorers import Scorers
 from controller.shadow import Shadow
 from controller.thresholds import Thresholds
+from controller.unscored import UnscoredSpending
 from controller.watch import Watch
 from pointsman.runtime.reloading import Change
 from pointsman.runtime.settings import Settings
@@ -43,6 +44,7 @@ class Kept:
     book: RecordBook
     watch: Watch
     pins: Pins
+    unscored: UnscoredSpending
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ class Generations:
 
     def _built(self, settings: Settings) -> Generation:
         kept, own = self._kept, settings.controller
-        decider = Decider(settings, kept.opinions, Thresholds(settings, kept.scorers, kept.book, kept.watch), kept.ranks)
+        thresholds = Thresholds(settings, kept.scorers, kept.book, kept.watch)
+        decider = Decider(settings, kept.opinions, thresholds, kept.ranks, kept.unscored)
         controller = Controller(settings, decider, self._pool.dispatcher, kept.ledger, kept.pins, kept.shadow, self._pool.used)
         calibrator = Calibrator(settings, Sampler(own, kept.scorers, kept.watch), kept.book, kept.ledger.spending)
         return Generation(settings, controller, calibrator)

@@ -147,7 +147,7 @@ def _counters(registry: CollectorRegistry) -> Counters:
 
     return Counters(
         # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.
-        requests=counter("pointsman_requests", "Finished requests; call is route, chat, completions, responses or embeddings.", ["call", *row, "error"]),
+        requests=counter("pointsman_requests", "Finished requests; call is route or the endpoint.", ["call", *row, "error"]),
         refused=counter("pointsman_refused", "Requests that ended before a decision.", ["error"]),
         tokens=counter(
             "pointsman_tokens", "Tokens as backends count them, or estimates where they don't.", [*row, "backend", "kind", "estimated"]

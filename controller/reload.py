@@ -17,6 +17,8 @@ LIVE_OWN: Final = (
     "scored_window",
     "max_scored_chars",
     "on_uncertified",
+    "scorer_failure_to_strong_cap",
+    "on_scorer_failure_cap",
     "allow_backend_names",
     "default_timeout_s",
     "max_response_bytes",

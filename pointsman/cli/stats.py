@@ -21,6 +21,7 @@ _UNSCORED: Final = frozenset(
         routing_pb2.REASON_SCORER_ERROR,
         routing_pb2.REASON_SCORER_NOT_READY,
         routing_pb2.REASON_SCORER_OVERLOADED,
+        routing_pb2.REASON_SCORING_CAPPED,
     }
 )
 
