@@ -78,6 +78,10 @@ class Ledger:
         """A backend's breaker: 0 closed, 1 half-open, 2 open."""
         self._breaker.labels(backend).set(state)
 
+    def backend_gone(self, backend: str) -> None:
+        """It was taken out of the settings; what has been counted of it stays."""
+        self._breaker.remove(backend)
+
     def finish(self, receipt: routing_pb2.Receipt) -> None:
         """A request has ended, with or without an answer."""
         self._in_progress.dec()

@@ -104,6 +104,8 @@ class ScorerClient:
 
     def __init__(self, strategies: Sequence[str], settings: ControllerSettings) -> None:
         self._settings = settings
+        self.timeout_s = settings.scorer_timeout_s
+        """Of one batch; may change from one to the next."""
         self._channel = grpc.aio.insecure_channel(settings.scorers, options=_CHANNEL_OPTIONS)
         self._stub = scorer_service_pb2_grpc.ScorerServiceStub(self._channel)
         self._states = dict.fromkeys(strategies, ScorerState())
@@ -146,7 +148,7 @@ class ScorerClient:
         return Batcher(run, max_batch=self._settings.max_batch, max_waiting=self._settings.max_waiting)
 
     async def _score_batch(self, strategy: str, prompts: Sequence[scorer_service_pb2.Prompt]) -> list[Score | ScoringError]:
-        timeout = self._settings.scorer_timeout_s
+        timeout = self.timeout_s
         request = scorer_service_pb2.ScoreRequest(prompts=prompts, budget_ms=max(1, int(timeout * 1000)))
         try:
             response = await self._stub.Score(request, timeout=timeout, metadata=(("application", strategy),))
@@ -170,7 +172,7 @@ class ScorerClient:
         try:
             described = await self._stub.Describe(
                 scorer_service_pb2.DescribeRequest(),
-                timeout=max(2.0, self._settings.scorer_timeout_s),
+                timeout=max(2.0, self.timeout_s),
                 metadata=(("application", strategy),),
             )
         except grpc.aio.AioRpcError as error:
