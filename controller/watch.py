@@ -87,9 +87,9 @@ class Live:
 
     @property
     def drifts(self) -> list[LiveDrift]:
-        """Of every record."""
+        """Of every record, once there is enough to tell."""
         limit = self.drift_limit
-        return [LiveDrift(name, each.index, each.seen, each.is_past(limit)) for name, each in list(self._drifts.items())]
+        return [LiveDrift(name, each.index, each.seen, each.is_past(limit)) for name, each in list(self._drifts.items()) if each.is_telling]
 
 
 class Watch:
