@@ -11,6 +11,7 @@ from controller.batch import checked
 from controller.calibrations import calibration_of, live_of
 from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
+from controller.ensembles import ensembles_of
 from controller.exchange import Exchange
 from controller.generations import Generations
 from controller.pins import Pins
@@ -170,6 +171,10 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 listed.calibrations.extend(map(calibration_of, records.certificates_of(*of)))
                 if live := self._watch.known(name, state.checkpoint):
                     listed.live.CopyFrom(live_of(live))
+        for ensemble in ensembles_of(self._book.records, self._scorers.states):
+            together = response.ensembles.add(name=ensemble.name, calibrations=map(calibration_of, ensemble.records))
+            if live := self._watch.known(ensemble.name, ensemble.checkpoint):
+                together.live.CopyFrom(live_of(live))
         for name, pair in settings.pairs.items():
             strong, weak = settings.backends[pair.strong].model, settings.backends[pair.weak].model
             response.pairs.add(name=name, strong=strong, weak=weak, pinned=self._pins.tier(name))
