@@ -133,6 +133,7 @@ class Controller:
             candidates = self._candidates(plan, lambda: endpoint.needs(body.fields), receipt.decision)
             call.deadline.check()
             ask = Ask(call.endpoint, call.headers, body.with_model, call.deadline)
+            receipt.timings.router_s = asyncio.get_running_loop().time() - begun
             async with self._dispatcher.answer(candidates, ask, receipt) as answer:
                 yield Exchange(
                     receipt,
@@ -190,6 +191,7 @@ class Controller:
             raise
         finally:
             receipt.timings.total_s = clock() - begun
+            receipt.timings.router_s = receipt.timings.router_s or receipt.timings.total_s
             self._ledger.finish(receipt)
 
 

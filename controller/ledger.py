@@ -36,6 +36,7 @@ class Counters:
     tokens: Counter
     cost: Counter
     always_strong: Counter
+    router: Counter
 
 
 class Ledger:
@@ -125,6 +126,7 @@ class Ledger:
         self.spending.add(receipt)
         decision, usage, cost = receipt.decision, receipt.usage, receipt.cost
         row = (decision.pair, strategy_label(decision.strategy), tier_name(decision.tier), reason_name(decision.reason))
+        self.counters.router.labels(*row).inc(receipt.timings.router_s)
         if receipt.HasField("usage"):
             estimated = "true" if usage.estimated else "false"
             self.counters.tokens.labels(*row, decision.backend, "prompt", estimated).inc(usage.prompt_tokens)
@@ -158,4 +160,5 @@ def _counters(registry: CollectorRegistry) -> Counters:
         ),
         cost=counter("pointsman_cost", "Money spent.", [*row, "backend", "currency"]),
         always_strong=counter("pointsman_cost_always_strong", "Money had all gone to strong.", [*row, "currency"]),
+        router=counter("pointsman_router_seconds", "The router's own time: from a request's arrival to its first backend's call.", row),
     )

@@ -166,7 +166,7 @@ def _why(decision: routing_pb2.Decision) -> str:
 
 def _time(receipt: routing_pb2.Receipt) -> str:
     timings = receipt.timings
-    named = (("scoring", timings.scoring_s), ("first byte", timings.first_byte_s), ("total", timings.total_s))
+    named = (("scoring", timings.scoring_s), ("router", timings.router_s), ("first byte", timings.first_byte_s), ("total", timings.total_s))
     return ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in named if seconds)
 
 

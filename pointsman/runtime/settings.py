@@ -113,6 +113,8 @@ class ControllerSettings(Part):
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     max_response_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 << 20
     """A longer answer that isn't a stream is a backend failure."""
+    router_cost_per_hour: Annotated[float, Field(ge=0)] = 0
+    """What running the router costs, in the prices' currency, by controller; `pointsman stats` then tells savings net of it too."""
     decision_log: DecisionLogSettings = DecisionLogSettings()
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
 

@@ -57,6 +57,19 @@ def test_requests_tokens_money_and_errors_add_up_by_row() -> None:
     assert answer.uptime.ToTimedelta().total_seconds() == 90.5
 
 
+def test_the_routers_own_time_adds_up_by_row_and_its_cost_is_by_the_hour() -> None:
+    """The cost whatever the traffic."""
+    timings = routing_pb2.Timings(total_s=9, router_s=0.25)
+    ledger = Ledger(CollectorRegistry())
+    for each in (receipt(timings=timings), receipt(called=False, timings=timings), receipt(STRONG, timings=timings)):
+        ledger.begin()
+        ledger.finish(each)
+    answer = stats_of(ledger.counters, 1800, 3.0)
+    assert {row.tier: row.router_s for row in answer.rows} == {WEAK: 0.5, STRONG: 0.25}
+    assert answer.router_cost == 1.5
+    assert stats_of(ledger.counters, 1800).router_cost == 0
+
+
 def test_what_ended_before_a_decision_is_counted_by_its_error() -> None:
     """It has no row, since it has no pair."""
     answer = stats(routing_pb2.Receipt(error="INVALID_BODY"), routing_pb2.Receipt(error="INVALID_BODY"))
