@@ -72,7 +72,8 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     async def Stats(  # noqa: N802
         self, request: admin_service_pb2.StatsRequest, context: Context, request_id: str
     ) -> admin_service_pb2.StatsResponse:
-        return stats_of(self._ledger.counters, self._ledger.uptime_s)
+        own = self._generations.now.settings.controller
+        return stats_of(self._ledger.counters, self._ledger.uptime_s, own.router_cost_per_hour)
 
 
 async def _examples(requests: AsyncIterator[admin_service_pb2.CalibrateRequest]) -> AsyncIterator[Example]:

@@ -25,6 +25,7 @@ from controller.record_book import RecordBook
 from controller.scorers import ScorerClient
 from controller.service import RouteService
 from controller.shadow import Shadow
+from controller.unscored import UnscoredSpending
 from controller.watch import Watch
 from controller.watch_metrics import WatchCollector
 from pointsman.runtime.errors import Unavailable
@@ -89,7 +90,7 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         shadow = Shadow(own.shadow, own, opinions, ranks, registry) if own.shadow else None
         if shadow:
             stack.push_async_callback(shadow.close)
-        kept = Kept(ledger, scorers, opinions, ranks, shadow, book, watch, pins)
+        kept = Kept(ledger, scorers, opinions, ranks, shadow, book, watch, pins, UnscoredSpending(registry))
         generations = await stack.enter_async_context(Generations(settings, kept))
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from controller.capability import Needs, lacks
+from controller.capability import lacks
+from controller.needs import Needs
 from controller.plan import Plan
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import MissingCapability

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from controller.batch import in_order, most_in_flight
 from controller.body import parse_body
 from controller.candidates import Candidate, candidates_of, capable, without_other_tier
-from controller.capability import is_guarded, needs_of
+from controller.capability import is_guarded
 from controller.deadline import Deadline
 from controller.decider import Decided, Decider
 from controller.dispatch import Ask, Dispatcher
@@ -19,6 +19,7 @@ from controller.endpoints import CHAT_COMPLETIONS, ENDPOINTS
 from controller.estimate import asked_characters
 from controller.exchange import Exchange
 from controller.ledger import Ledger
+from controller.needs import Needs, chat_needs
 from controller.pins import Pins
 from controller.plan import Plan, backend_plan, make_plan
 from controller.scored_text import scored_text
@@ -119,6 +120,7 @@ class Controller:
             endpoint = ENDPOINTS.get(call.endpoint)
             if endpoint is None:
                 raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}.")
+            receipt.endpoint = call.endpoint
             own = self._settings.controller
             body = parse_body(call.body, reads=endpoint.reads, max_bytes=own.max_body_bytes)
             text = endpoint.text(body.fields, own.scored_window)
@@ -128,9 +130,10 @@ class Controller:
             else:
                 plan = self._pins.over(make_plan(routing, self._settings, session=body.user))
             await self._decide(plan, text, call.deadline, receipt)
-            candidates = self._candidates(plan, body.fields, receipt.decision)
+            candidates = self._candidates(plan, lambda: endpoint.needs(body.fields), receipt.decision)
             call.deadline.check()
             ask = Ask(call.endpoint, call.headers, body.with_model, call.deadline)
+            receipt.timings.router_s = asyncio.get_running_loop().time() - begun
             async with self._dispatcher.answer(candidates, ask, receipt) as answer:
                 yield Exchange(
                     receipt,
@@ -144,15 +147,15 @@ class Controller:
 
     def _guard(self, plan: Plan, prompt: str | Sequence[Any], decision: routing_pb2.Decision) -> None:
         """Of a request that is only decided on, by its messages alone."""
-        message = {"role": "user", "content": prompt}
-        self._candidates(plan, {"messages": [message] if isinstance(prompt, str) else prompt}, decision)
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        self._candidates(plan, lambda: chat_needs({"messages": messages}), decision)
 
-    def _candidates(self, plan: Plan, fields: Mapping[str, Any], decision: routing_pb2.Decision) -> list[Candidate]:
+    def _candidates(self, plan: Plan, needs: Callable[[], Needs], decision: routing_pb2.Decision) -> list[Candidate]:
         """Who may answer, in order. Where what was decided lacks what the request needs, the decision becomes the first that doesn't."""
         backends = self._settings.backends
         candidates = candidates_of(plan, decision.tier, backends)
         if self._guarded:
-            candidates = capable(candidates, needs_of(fields), backends, plan.pair)
+            candidates = capable(candidates, needs(), backends, plan.pair)
         first = candidates[0]
         if first.backend != decision.backend:
             decision.tier, decision.backend, decision.reason = first.tier, first.backend, routing_pb2.REASON_CAPABILITY
@@ -188,6 +191,7 @@ class Controller:
             raise
         finally:
             receipt.timings.total_s = clock() - begun
+            receipt.timings.router_s = receipt.timings.router_s or receipt.timings.total_s
             self._ledger.finish(receipt)
 
 

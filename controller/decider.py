@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from controller.deadline import Deadline
 from controller.ensemble import Ranks
@@ -11,9 +12,10 @@ from controller.plan import Plan
 from controller.scored_text import clipped
 from controller.scorers import Scorers, ScoringError
 from controller.thresholds import Thresholds
+from controller.unscored import UnscoredSpending
 from pointsman.runtime.decide import is_strong
 from pointsman.runtime.decision_headers import reason_name
-from pointsman.runtime.errors import Overloaded, ScoringFailed
+from pointsman.runtime.errors import Overloaded, ScoringCapped, ScoringFailed
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_part import OnFailure
 from pointsman.v1 import routing_pb2
@@ -35,22 +37,24 @@ class Decided:
 class Decider:
     """Decides; holds the settings, the scorers and what turns targets into thresholds, and no state of its own."""
 
-    def __init__(self, settings: Settings, scorers: Scorers, thresholds: Thresholds, ranks: Ranks) -> None:
+    def __init__(self, settings: Settings, scorers: Scorers, thresholds: Thresholds, ranks: Ranks, unscored: UnscoredSpending) -> None:
         self._settings = settings
         self._scorers = scorers
+        self._unscored = unscored
         self._ranks = ranks
         self._thresholds = thresholds
 
     async def decide(self, plan: Plan, text: str, deadline: Deadline) -> Decided:
         """The decision for a text; empty text is nothing to score.
 
-        Raises `Overloaded` or `ScoringFailed` where the settings say so, and `NotCalibrated` or `NotCertified` for a target that there
-        is no record for of the checkpoint which scored.
+        Raises `Overloaded`, `ScoringFailed` or `ScoringCapped` where the settings say so, and `NotCalibrated` or `NotCertified` for a
+        target that there is no record for of the checkpoint which scored.
         """
         if plan.pinned != routing_pb2.TIER_UNSPECIFIED:
             return Decided(self._decision(plan, plan.pinned, plan.pinned_because))
         if not text:
             return Decided(self._decision(plan, routing_pb2.TIER_STRONG, routing_pb2.REASON_NOTHING_TO_SCORE))
+        self._unscored.scoring()
         # At once; one alone needs no task of its own.
         asking = [self.ask(strategy, text, plan.session, deadline) for strategy in plan.strategies]
         asked = await asyncio.gather(*asking) if len(asking) > 1 else [await asking[0]]
@@ -58,7 +62,7 @@ class Decider:
         failed = [opinion for opinion in opinions if not opinion.HasField("strong_win_rate")]
         # A share is calibrated for all of an ensemble's strategies together; a threshold is on the scale of ranks whoever answers.
         if failed and (len(failed) == len(opinions) or plan.strong_share is not None):
-            return Decided(self._decision(plan, self._without_score(plan, failed[0]), failed[0].failure), opinions, scoring_s)
+            return Decided(self._decision(plan, *self._without_score(plan, failed[0])), opinions, scoring_s)
         return self._compared(plan, opinions, scoring_s)
 
     def _compared(self, plan: Plan, opinions: tuple[routing_pb2.Opinion, ...], scoring_s: float) -> Decided:
@@ -103,19 +107,35 @@ class Decider:
             opinion.truncated, opinion.cached = score.truncated or was_clipped, score.cached
         return opinion, clock() - started
 
-    def _without_score(self, plan: Plan, failed: routing_pb2.Opinion) -> routing_pb2.Tier.ValueType:
-        """Rule 4: the tier of a request that couldn't be scored, by the (first) strategy that failed. One whose loss is to be bounded never
-        goes weak unscored."""
-        strategy, reason = failed.strategy, failed.failure
+    def _without_score(self, plan: Plan, failed: routing_pb2.Opinion) -> tuple[routing_pb2.Tier.ValueType, routing_pb2.Reason.ValueType]:
+        """Rule 4: the tier of a request that couldn't be scored, and why, by the (first) strategy that failed. One whose loss is to be
+        bounded never goes weak unscored."""
+        own, strategy, reason = self._settings.controller, failed.strategy, failed.failure
+        count = partial(self._unscored.count, strategy, reason_name(reason))
         instead: OnFailure = self._settings.strategies[strategy].on_failure
         if reason == routing_pb2.REASON_SCORER_OVERLOADED:
-            if self._settings.controller.on_overload == "refuse":
+            if own.on_overload == "refuse":
+                count("refused")
                 # Refused, so that load never becomes spend.
                 raise Overloaded(f"The scorer of {strategy} is at its limit; try again shortly.", retry_after_s=1)
-            instead = self._settings.controller.on_overload
+            instead = own.on_overload
+        why = f"The strategy {strategy} can't score now ({reason_name(reason)})"
         if instead == "error":
-            raise ScoringFailed(f"The strategy {strategy} can't score now ({reason_name(reason)}).", retry_after_s=1)
-        return _TIERS[instead == "strong" or plan.max_quality_loss is not None]
+            count("refused")
+            raise ScoringFailed(f"{why}.", retry_after_s=1)
+        may_go_weak = plan.max_quality_loss is None
+        if instead == "weak" and may_go_weak:
+            count("weak")
+            return routing_pb2.TIER_WEAK, reason
+        if self._unscored.take(own.scorer_failure_to_strong_cap):
+            count("strong")
+            return routing_pb2.TIER_STRONG, reason
+        if own.on_scorer_failure_cap == "weak" and may_go_weak:
+            count("capped_weak")
+            return routing_pb2.TIER_WEAK, routing_pb2.REASON_SCORING_CAPPED
+        count("capped_refused")
+        message = f"{why}, and enough requests have gone to strong unscored lately (scorer_failure_to_strong_cap)."
+        raise ScoringCapped(message, retry_after_s=1)
 
     def _decision(self, plan: Plan, tier: routing_pb2.Tier.ValueType, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Decision:
         backend = plan.backend(tier)

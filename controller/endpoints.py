@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from controller.body import kind_of
+from controller.needs import Needs, chat_needs, completion_needs, no_needs, response_needs
 from controller.scored_text import Window, scored_input, scored_prompt, scored_text
 from pointsman.runtime.errors import InvalidBody
 
@@ -25,6 +26,8 @@ class Endpoint:
     """The text to score; empty when there is nothing to score. Raises `InvalidBody`."""
     unroutable: Callable[[Fields], str]
     """Why only a backend that is named can answer, as a sentence; empty where any may."""
+    needs: Callable[[Fields], Needs]
+    """What it takes of a backend to answer."""
 
 
 def _messages(fields: Fields, window: Window) -> str:
@@ -57,9 +60,11 @@ def _vectors_differ(_: Fields) -> str:
 
 
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
-    CHAT_COMPLETIONS: Endpoint(("messages",), _messages, _any_may_answer),
-    "completions": Endpoint(("prompt",), lambda fields, _: scored_prompt(fields.get("prompt")), _any_may_answer),
-    "responses": Endpoint(("input", *_STATE), lambda fields, window: scored_input(fields.get("input"), window), _refers_to_state),
-    "embeddings": Endpoint((), lambda *_: "", _vectors_differ),
+    CHAT_COMPLETIONS: Endpoint(("messages",), _messages, _any_may_answer, chat_needs),
+    "completions": Endpoint(("prompt",), lambda fields, _: scored_prompt(fields.get("prompt")), _any_may_answer, completion_needs),
+    "responses": Endpoint(
+        ("input", *_STATE), lambda fields, window: scored_input(fields.get("input"), window), _refers_to_state, response_needs
+    ),
+    "embeddings": Endpoint((), lambda *_: "", _vectors_differ, no_needs),
 }
 """By the path below /v1."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from controller.backends import Backends
+from controller.breaker import State
 from controller.calibrating import Calibrator
 from controller.controller import Controller
 from controller.decider import Decider
@@ -22,12 +23,13 @@ from controller.pins import Pins
 from controller.record_book import RecordBook
 from controller.reload import taken_over
 from controller.sampling import Sampler
-from controller.scorers import Scorers
+from controller.scorers import ScorerClient, Scorers
 from controller.shadow import Shadow
 from controller.thresholds import Thresholds
+from controller.unscored import UnscoredSpending
 from controller.watch import Watch
 from pointsman.runtime.reloading import Change
-from pointsman.runtime.settings import Settings
+from pointsman.runtime.settings import ControllerSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Kept:
     """What lives as long as the process."""
 
     ledger: Ledger
-    scorers: Scorers
+    scorers: ScorerClient
     opinions: Scorers
     """The same, with the decision cache in front where there is one."""
     ranks: Ranks
@@ -43,6 +45,14 @@ class Kept:
     book: RecordBook
     watch: Watch
     pins: Pins
+    unscored: UnscoredSpending
+
+    def use(self, own: ControllerSettings) -> None:
+        """What of the settings counts for it too, from now on."""
+        self.scorers.timeout_s = own.scorer_timeout_s
+        self.watch.use_limit(own.drift_limit)
+        if self.shadow:
+            self.shadow.use(own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +68,10 @@ class Pool:
     """Backends with their breakers and budgets, closed once they are replaced and nobody uses them any more."""
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self.names = frozenset(settings.backends)
+        self._ledger: Ledger | None = ledger
         self.backends = Backends(settings.backends)
-        self.dispatcher = Dispatcher(settings, self.backends, ledger.breaker_changed)
+        self.dispatcher = Dispatcher(settings, self.backends, self._breaker_changed)
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
@@ -75,6 +87,14 @@ class Pool:
             self._users -= 1
             if not self._users:
                 self._unused.set()
+
+    def retire(self) -> None:
+        """Requests under way go on, and what their breakers do is no longer what the metric shows."""
+        self._ledger = None
+
+    def _breaker_changed(self, backend: str, state: State) -> None:
+        if self._ledger:
+            self._ledger.breaker_changed(backend, state)
 
     async def close(self, *, at_once: bool) -> None:
         """Ends the connections."""
@@ -108,6 +128,7 @@ class Generations:
         settings, change = taken_over(self.now.settings, file)
         if settings.backends != self.now.settings.backends:
             await self._replace_backends(settings)
+        self._kept.use(settings.controller)
         self.now = self._built(settings)
         return change
 
@@ -115,13 +136,17 @@ class Generations:
         pool = Pool(settings, self._kept.ledger)
         await pool.backends.__aenter__()
         replaced, self._pool = self._pool, pool
+        replaced.retire()
+        for name in replaced.names - pool.names:
+            self._kept.ledger.backend_gone(name)
         task = asyncio.create_task(replaced.close(at_once=False), name="replaced backends")
         self._closing[task] = replaced
         task.add_done_callback(lambda done: None if done.cancelled() else self._closing.pop(done, None))
 
     def _built(self, settings: Settings) -> Generation:
         kept, own = self._kept, settings.controller
-        decider = Decider(settings, kept.opinions, Thresholds(settings, kept.scorers, kept.book, kept.watch), kept.ranks)
+        thresholds = Thresholds(settings, kept.scorers, kept.book, kept.watch)
+        decider = Decider(settings, kept.opinions, thresholds, kept.ranks, kept.unscored)
         controller = Controller(settings, decider, self._pool.dispatcher, kept.ledger, kept.pins, kept.shadow, self._pool.used)
         calibrator = Calibrator(settings, Sampler(own, kept.scorers, kept.watch), kept.book, kept.ledger.spending)
         return Generation(settings, controller, calibrator)

@@ -17,6 +17,11 @@ log = structlog.get_logger()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
+def call_label(endpoint: str) -> str:
+    """What a receipt says was called, as a label: route, chat, completions, responses or embeddings."""
+    return endpoint.removesuffix("/completions") or "route"
+
+
 def strategy_label(strategy: str) -> str:
     """A decision's strategy as a label: whatever the order in which a caller names several, so that labels stay few."""
     return "+".join(sorted(strategy.split("+")))
@@ -31,6 +36,7 @@ class Counters:
     tokens: Counter
     cost: Counter
     always_strong: Counter
+    router: Counter
 
 
 class Ledger:
@@ -73,17 +79,21 @@ class Ledger:
         """A backend's breaker: 0 closed, 1 half-open, 2 open."""
         self._breaker.labels(backend).set(state)
 
+    def backend_gone(self, backend: str) -> None:
+        """It was taken out of the settings; what has been counted of it stays."""
+        self._breaker.remove(backend)
+
     def finish(self, receipt: routing_pb2.Receipt) -> None:
         """A request has ended, with or without an answer."""
         self._in_progress.dec()
         self._also(receipt)
-        decision = receipt.decision
+        decision, call = receipt.decision, call_label(receipt.endpoint)
         if decision.tier == routing_pb2.TIER_UNSPECIFIED:
             self.counters.refused.labels(receipt.error).inc()
-            log.info("refused", request_id=receipt.request_id, error=receipt.error, total_s=round(receipt.timings.total_s, 4))
+            total_s = round(receipt.timings.total_s, 4)
+            log.info("refused", request_id=receipt.request_id, call=call, error=receipt.error, total_s=total_s)
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
-        call = "chat" if receipt.attempts else "route"
         strategy = strategy_label(decision.strategy)
         self.counters.requests.labels(call, decision.pair, strategy, tier, reason, receipt.error).inc()
         if not all(opinion.cached for opinion in receipt.opinions):
@@ -116,6 +126,7 @@ class Ledger:
         self.spending.add(receipt)
         decision, usage, cost = receipt.decision, receipt.usage, receipt.cost
         row = (decision.pair, strategy_label(decision.strategy), tier_name(decision.tier), reason_name(decision.reason))
+        self.counters.router.labels(*row).inc(receipt.timings.router_s)
         if receipt.HasField("usage"):
             estimated = "true" if usage.estimated else "false"
             self.counters.tokens.labels(*row, decision.backend, "prompt", estimated).inc(usage.prompt_tokens)
@@ -142,11 +153,12 @@ def _counters(registry: CollectorRegistry) -> Counters:
 
     return Counters(
         # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.
-        requests=counter("pointsman_requests", "Finished requests; call is route or chat.", ["call", *row, "error"]),
+        requests=counter("pointsman_requests", "Finished requests; call is route or the endpoint.", ["call", *row, "error"]),
         refused=counter("pointsman_refused", "Requests that ended before a decision.", ["error"]),
         tokens=counter(
             "pointsman_tokens", "Tokens as backends count them, or estimates where they don't.", [*row, "backend", "kind", "estimated"]
         ),
         cost=counter("pointsman_cost", "Money spent.", [*row, "backend", "currency"]),
         always_strong=counter("pointsman_cost_always_strong", "Money had all gone to strong.", [*row, "currency"]),
+        router=counter("pointsman_router_seconds", "The router's own time: from a request's arrival to its first backend's call.", row),
     )

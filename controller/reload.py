@@ -12,11 +12,15 @@ from pointsman.runtime.settings_file import SettingsError, read_secret
 
 LIVE: Final = ("pairs", "policies", "backends")
 LIVE_OWN: Final = (
+    "scorer_timeout_s",
     "scorer_deadline_share",
     "on_overload",
     "scored_window",
     "max_scored_chars",
     "on_uncertified",
+    "drift_limit",
+    "scorer_failure_to_strong_cap",
+    "on_scorer_failure_cap",
     "allow_backend_names",
     "default_timeout_s",
     "max_response_bytes",

@@ -19,6 +19,9 @@ from pointsman.runtime.settings import ControllerSettings
 from pointsman.v1 import admin_service_pb2
 
 MOST_EXAMPLES: Final = 200_000
+MOST_BYTES: Final = 64 << 20
+"""Of all prompts together, in UTF-8: they are kept until the sample is hashed, in a process that has traffic to serve, and Python may take
+four times as much for them. It is room for 50,000 prompts of 1.3 KB, and a few thousand make a sample."""
 _FEWEST_RECENT: Final = 100
 _AT_ONCE: Final = 16  # prompts at a scorer: the rest of its queue is traffic's
 _TRIES: Final = 5
@@ -40,8 +43,9 @@ class Sample:
 class Sampler:
     """Scores beside the traffic, few prompts at once."""
 
-    def __init__(self, settings: ControllerSettings, scorers: Scorers, watch: Watch) -> None:
+    def __init__(self, settings: ControllerSettings, scorers: Scorers, watch: Watch, most_bytes: int = MOST_BYTES) -> None:
         self._settings = settings
+        self._most_bytes = most_bytes
         self._scorers = scorers
         self._watch = watch
 
@@ -58,7 +62,8 @@ class Sampler:
             raise Unavailable(f"The checkpoint of {start.strategy} was replaced on the way; try again.", retry_after_s=1)
         rates = [score.strong_win_rate for score in scores]
         labels = [Label(rate, *outcome) for rate, outcome in zip(rates, outcomes, strict=True)] if outcomes else []
-        return Sample(scorer, rates, Data(start.name or "a stream", prompts_sha256(prompts)), labels)
+        sha256 = await asyncio.to_thread(prompts_sha256, prompts)
+        return Sample(scorer, rates, Data(start.name or "a stream", sha256), labels)
 
     def _recent(self, scorer: Scorer, name: str) -> Sample:
         live = self._watch.known(scorer.strategy, scorer.checkpoint)
@@ -74,6 +79,7 @@ class Sampler:
     async def _scored(self, strategy: str, examples: AsyncIterator[Example]) -> tuple[list[str], list[Score], list[tuple[float, float]]]:
         """Prompts, their scores and outcomes (strong, weak; none where no example has them), in order."""
         prompts: list[str] = []
+        length = 0
         outcomes: list[tuple[float, float]] = []
         tasks: list[asyncio.Task[Score]] = []
         room = asyncio.Semaphore(_AT_ONCE)
@@ -82,6 +88,10 @@ class Sampler:
                 async for example in examples:
                     if len(prompts) == MOST_EXAMPLES:
                         raise InvalidRequest(f"More than {MOST_EXAMPLES:,} examples.", param="examples")
+                    if (length := length + len(example.prompt.encode())) > self._most_bytes:
+                        raise InvalidRequest(
+                            f"The examples' prompts are longer than {self._most_bytes:,} bytes together.", param="examples"
+                        )
                     outcomes += _outcomes(example, len(prompts), has=bool(outcomes) or not prompts)
                     prompts.append(example.prompt)
                     await room.acquire()

@@ -117,6 +117,8 @@ class ScorerClient:
         self._clock = asyncio.get_running_loop().time
         self._slots = {name: Slots(self._clock, settings.calls_per_replica) for name in strategies}
         self._quickest = {name: Quickest(self._clock) for name in strategies}
+        self.timeout_s = settings.scorer_timeout_s
+        """Of one batch; may change from one to the next."""
         self._channel = grpc.aio.insecure_channel(settings.scorers, options=_CHANNEL_OPTIONS)
         self._stub = scorer_service_pb2_grpc.ScorerServiceStub(self._channel)
         self._states = dict.fromkeys(strategies, ScorerState())
@@ -175,7 +177,7 @@ class ScorerClient:
     async def _score_batch(self, strategy: str, asked: Sequence[_Asked]) -> list[Score | ScoringError]:
         begun = self._clock()
         # As long as somebody in it waits.
-        timeout = min(max(0.001, max(each.until for each in asked) - begun), self._settings.scorer_timeout_s)
+        timeout = min(max(0.001, max(each.until for each in asked) - begun), self.timeout_s)
         prompts = [each.prompt for each in asked]
         request = scorer_service_pb2.ScoreRequest(prompts=prompts, budget_ms=max(1, int(timeout * 1000)))
         try:
@@ -204,7 +206,7 @@ class ScorerClient:
         try:
             described = await self._stub.Describe(
                 scorer_service_pb2.DescribeRequest(),
-                timeout=max(2.0, self._settings.scorer_timeout_s),
+                timeout=max(2.0, self.timeout_s),
                 metadata=(("application", strategy),),
             )
         except grpc.aio.AioRpcError as error:

@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from controller.batch import checked
-from controller.calibrations import calibration_of, live_of
-from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json, messages_to_json
+from controller.chat_codec import chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
 from controller.exchange import Exchange
 from controller.generations import Generations
+from controller.listing import listed_ensembles, listed_strategies
 from controller.pins import Pins
 from controller.record_book import RecordBook
 from controller.rpc import Context, answers_errors, deadline_of, send_decision, write
 from controller.scorers import Scorers
 from controller.sse import events_of
+from controller.typed import TypedRequest, chat_body, refuse_rejection
 from controller.watch import Watch
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import (
     BackendError,
-    BackendRejected,
     DeadlineExceeded,
     InvalidBody,
     InvalidRequest,
@@ -32,7 +30,6 @@ from pointsman.runtime.settings import Settings
 from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc
 
 _PIECE_BYTES = 1 << 20
-_TypedRequest = route_service_pb2.ChatCompletionRequest | route_service_pb2.StreamChatCompletionRequest
 
 
 class RouteService(route_service_pb2_grpc.RouteServiceServicer):
@@ -91,12 +88,12 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     async def ChatCompletion(  # noqa: N802
         self, request: route_service_pb2.ChatCompletionRequest, context: Context, request_id: str
     ) -> route_service_pb2.ChatCompletionResponse:
-        body = _chat_body(request, stream=False)
+        body = chat_body(request, stream=False)
         async with self._controller.exchange(self._call(request, body, context, request_id)) as exchange:
             if exchange.answer.is_stream:
                 raise InvalidBody("The body asks for a stream, which StreamChatCompletion answers.", param="stream")
             answer = await exchange.whole()
-            _refuse_rejection(exchange, answer)
+            refuse_rejection(exchange, answer)
             response = completion_from_json(answer, exchange.answer.backend)
             response.receipt.CopyFrom(exchange.receipt)
             await send_decision(context, exchange.decision, request_id)
@@ -106,11 +103,11 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     async def StreamChatCompletion(  # type: ignore[override]  # noqa: N802 (writes to its stream, so returns nothing)
         self, request: route_service_pb2.StreamChatCompletionRequest, context: Context, request_id: str
     ) -> None:
-        body = _chat_body(request, stream=True)
+        body = chat_body(request, stream=True)
         async with self._controller.exchange(self._call(request, body, context, request_id)) as exchange:
             if not exchange.answer.is_stream:
                 answer = await exchange.whole()
-                _refuse_rejection(exchange, answer)
+                refuse_rejection(exchange, answer)
                 raise InvalidBody("The backend answered whole and not as a stream.", param="stream")
             await send_decision(context, exchange.decision, request_id)
             event = route_service_pb2.StreamChatCompletionResponse
@@ -155,21 +152,8 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     ) -> route_service_pb2.ListStrategiesResponse:
         settings = self._settings
         response = route_service_pb2.ListStrategiesResponse(policies=sorted(settings.policies))
-        for name, state in self._scorers.states.items():
-            listed = response.strategies.add(
-                name=name,
-                ready=state.ready,
-                detail=state.detail,
-                checkpoint=state.checkpoint,
-                embedder=state.embedder,
-                version=state.version,
-            )
-            if state.checkpoint:
-                of, records = (name, state.checkpoint, state.embedder), self._book.records
-                listed.calibrations.extend(map(calibration_of, records.of(*of)))
-                listed.calibrations.extend(map(calibration_of, records.certificates_of(*of)))
-                if live := self._watch.known(name, state.checkpoint):
-                    listed.live.CopyFrom(live_of(live))
+        response.strategies.extend(listed_strategies(self._scorers.states, self._book.records, self._watch))
+        response.ensembles.extend(listed_ensembles(self._scorers.states, self._book.records, self._watch))
         for name, pair in settings.pairs.items():
             strong, weak = settings.backends[pair.strong].model, settings.backends[pair.weak].model
             response.pairs.add(name=name, strong=strong, weak=weak, pinned=self._pins.tier(name))
@@ -177,7 +161,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             response.backends.extend(sorted(settings.backends))
         return response
 
-    def _call(self, request: _TypedRequest, body: bytes, context: Context, request_id: str) -> Call:
+    def _call(self, request: TypedRequest, body: bytes, context: Context, request_id: str) -> Call:
         deadline = deadline_of(context, self._timeout_s)
         return Call(request_id, deadline, request.routing, body, model_counts=request.WhichOneof("request") == "body")
 
@@ -198,32 +182,6 @@ def _prompt(request: route_service_pb2.RouteRequest | route_service_pb2.CompareS
                 raise InvalidBody("messages is empty; at least one message is needed.", param="messages")
             return messages_to_json(request.messages.messages)
     raise InvalidRequest("The request has no input; it needs a prompt or messages.", param="input")
-
-
-def _chat_body(request: _TypedRequest, *, stream: bool) -> bytes:
-    match request.WhichOneof("request"):
-        case "chat":
-            # The spec says who decides; the body's model is replaced in any case.
-            return chat_to_body(request.chat, request.routing.model, stream=stream)
-        case "body":
-            return request.body
-    raise InvalidRequest("The request is empty; it needs chat or body.", param="request")
-
-
-def _refuse_rejection(exchange: Exchange, answer: bytes) -> None:
-    """A typed call has no room for the backend's own error body, so it becomes an error with the backend's message."""
-    status, name = exchange.answer.status, exchange.answer.backend
-    if 200 <= status < 300:
-        return
-    raise BackendRejected(f"The backend {name} answered {status}: {_backend_message(answer)}", backend=name, http_status=status)
-
-
-def _backend_message(answer: bytes) -> str:
-    try:
-        message = orjson.loads(answer)["error"]["message"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return "(no message)"
-    return str(message)[:1000]
 
 
 def _cut(exchange: Exchange, error: PointsmanError, request_id: str) -> error_pb2.Error:

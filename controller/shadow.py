@@ -71,6 +71,10 @@ class Shadow:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def use(self, settings: ControllerSettings) -> None:
+        """Its time and the length of its texts, from the next prompt on."""
+        self._settings = settings
+
     async def close(self) -> None:
         """Ends what runs."""
         for task in self._tasks:

@@ -13,19 +13,22 @@ Row = admin_service_pb2.StatsResponse.Row
 _Key = tuple[str, str, str, str]
 
 
-def stats_of(counters: Counters, uptime_s: float) -> admin_service_pb2.StatsResponse:
-    """The counters since the process started, which is `uptime_s` seconds ago."""
+def stats_of(counters: Counters, uptime_s: float, router_cost_per_hour: float = 0.0) -> admin_service_pb2.StatsResponse:
+    """The counters since the process started, which is `uptime_s` seconds ago, and what it has cost to run."""
     rows: dict[_Key, Row] = {}
     for labels, count in _samples(counters.requests):
         _count_requests(_row(rows, labels), labels, count)
     for labels, count in _samples(counters.tokens):
         _count_tokens(_row(rows, labels), labels, count)
+    for labels, seconds in _samples(counters.router):
+        _row(rows, labels).router_s += seconds
     further: dict[tuple[_Key, str], Row] = {}
     for labels, amount in _samples(counters.cost):
         _priced(rows, further, labels).cost.amount += amount
     for labels, amount in _samples(counters.always_strong):
         _priced(rows, further, labels).cost.always_strong += amount
     response = admin_service_pb2.StatsResponse(rows=[*rows.values(), *further.values()])
+    response.router_cost = router_cost_per_hour * uptime_s / 3600
     response.uptime.FromNanoseconds(int(uptime_s * 1e9))
     for labels, count in _samples(counters.refused):
         response.refused[labels["error"]] = int(count)

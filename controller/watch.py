@@ -53,8 +53,9 @@ class LiveDrift:
 class Live:
     """One checkpoint's recent traffic."""
 
-    def __init__(self, settings: ControllerSettings) -> None:
+    def __init__(self, settings: ControllerSettings, drift_limit: float) -> None:
         self._settings = settings
+        self.drift_limit = drift_limit
         self.recent: deque[float] = deque(maxlen=settings.recent_win_rates)
         self.shares: dict[int, ShareWindow] = {}
         """By the share that was asked for, to the whole percent, so that there are at most 101."""
@@ -82,13 +83,13 @@ class Live:
     def is_past_limit(self, record: str) -> bool:
         """Whether the record's sample no longer resembles recent traffic."""
         drift = self._drifts.get(record)
-        return drift is not None and drift.is_past(self._settings.drift_limit)
+        return drift is not None and drift.is_past(self.drift_limit)
 
     @property
     def drifts(self) -> list[LiveDrift]:
-        """Of every record."""
-        limit = self._settings.drift_limit
-        return [LiveDrift(name, each.index, each.seen, each.is_past(limit)) for name, each in list(self._drifts.items())]
+        """Of every record, once there is enough to tell."""
+        limit = self.drift_limit
+        return [LiveDrift(name, each.index, each.seen, each.is_past(limit)) for name, each in list(self._drifts.items()) if each.is_telling]
 
 
 class Watch:
@@ -96,6 +97,7 @@ class Watch:
 
     def __init__(self, settings: ControllerSettings, records: Records) -> None:
         self._settings = settings
+        self._drift_limit = settings.drift_limit
         self._records = records
         self._live: dict[str, dict[str, Live]] = {}
 
@@ -105,13 +107,19 @@ class Watch:
         for strategy, checkpoint, live in self:
             live.compare_with(self._quantiles(strategy, checkpoint))
 
+    def use_limit(self, drift_limit: float) -> None:
+        """Another limit counts from now on; what was seen stays."""
+        self._drift_limit = drift_limit
+        for _, _, live in self:
+            live.drift_limit = drift_limit
+
     def of(self, strategy: str, checkpoint: str) -> Live:
         """That checkpoint's; it begins empty. The oldest checkpoint of a strategy is forgotten where there are too many."""
         checkpoints = self._live.setdefault(strategy, {})
         if checkpoint not in checkpoints:
             while len(checkpoints) >= _CHECKPOINTS:
                 del checkpoints[next(iter(checkpoints))]
-            checkpoints[checkpoint] = Live(self._settings)
+            checkpoints[checkpoint] = Live(self._settings, self._drift_limit)
             checkpoints[checkpoint].compare_with(self._quantiles(strategy, checkpoint))
         return checkpoints[checkpoint]
 

@@ -16,17 +16,19 @@ Listed = route_service_pb2.ListStrategiesResponse
 
 
 def model_ids(listed: Listed) -> list[str]:
-    """Thresholds are infinitely many, so each strategy stands with 0.5 and with the shares it is calibrated for."""
+    """Thresholds are infinitely many, so each strategy, and each ensemble that has a record, stands with 0.5 and with the shares it is
+    calibrated for."""
     return list(dict.fromkeys(_ids(listed)))
 
 
 def _ids(listed: Listed) -> Iterator[str]:
-    for strategy in listed.strategies:
-        yield f"router-{strategy.name}-0.5"
-        for calibration in strategy.calibrations:
+    named = [(each.name, each.calibrations) for each in listed.strategies] + [(each.name, each.calibrations) for each in listed.ensembles]
+    for name, calibrations in named:
+        yield f"router-{name}-0.5"
+        for calibration in calibrations:
             for found in calibration.thresholds:
                 if found.HasField("strong_share"):
-                    yield f"router-{strategy.name}-{percent(found.strong_share)}pct"
+                    yield f"router-{name}-{percent(found.strong_share)}pct"
     yield from (f"router:{policy}" for policy in listed.policies)
     yield from listed.backends
 

@@ -14,6 +14,8 @@ from typing import Final
 
 from pointsman.calibration.quantiles import quantile
 
+FEWEST: Final = 100
+"""Win rates of which the index says something: of n that are spread as the sample is, chance alone makes it about 9/n."""
 _PARTS: Final = 10
 _SMOOTHING: Final = 0.5  # added to every count, or a part without any would make the index infinite
 
@@ -29,6 +31,7 @@ class Drift:
             expected[bisect_right(self._edges, value)] += 1
         self._expected = [(count + _SMOOTHING) / (len(quantiles) + _SMOOTHING * len(expected)) for count in expected]
         self._counts = [0] * len(expected)
+        self._window = window
         self._recent: deque[int] = deque(maxlen=window)
 
     @property
@@ -53,6 +56,11 @@ class Drift:
         pairs = [((count + _SMOOTHING) / total, expected) for count, expected in zip(self._counts, self._expected, strict=True)]
         return sum((live - expected) * log(live / expected) for live, expected in pairs)
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether enough win rates are counted for the index to say something: `FEWEST`, or a whole window that is smaller."""
+        return self.seen >= min(FEWEST, self._window)
+
     def is_past(self, limit: float) -> bool:
         """Whether the index is above `limit`; not before half of the window has been seen, since few win rates always look odd."""
-        return 2 * len(self._recent) >= (self._recent.maxlen or 0) and self.index > limit
+        return self.is_telling and 2 * self.seen >= self._window and self.index > limit

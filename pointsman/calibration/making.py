@@ -133,7 +133,11 @@ def share_of_budget(spend: float, strong: float, weak: float) -> float:
 
 def prompts_sha256(prompts: Sequence[str]) -> str:
     """64 hex digits over the prompts, whatever their order."""
-    return hashlib.sha256(json.dumps(sorted(prompts)).encode()).hexdigest()
+    digest = hashlib.sha256(b"[")
+    for number, prompt in enumerate(sorted(prompts)):  # as JSON's text of the list, of which only a prompt at a time is in memory
+        digest.update(f"{', ' if number else ''}{json.dumps(prompt)}".encode())
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def _parting(scorer: Scorer, win_rates: Sequence[float]) -> list[float]:

@@ -31,6 +31,11 @@ class Records:
         """All of them, the newest first, expired ones too."""
         return self._certificates
 
+    @property
+    def ensembles(self) -> Sequence[str]:
+        """The names, joined by `+`, of all several strategies that have a record together; whether it counts is another question."""
+        return sorted({record.strategy for record in self._records if "+" in record.strategy})
+
     def of(self, strategy: str, checkpoint: str, embedder: str = "") -> list[CalibrationRecord]:
         """The newest first. One made for another checkpoint or embedder (empty: not known) is none of them."""
         return [record for record in self._records if record.is_of(strategy, checkpoint, embedder)]

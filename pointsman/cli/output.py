@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from google.protobuf.json_format import MessageToDict
@@ -69,7 +69,10 @@ def show_strategies(answer: route_service_pb2.ListStrategiesResponse) -> None:
     strategies = new_table("strategy", "state", "checkpoint", "embedder", "calibrated on")
     for strategy in answer.strategies:
         state = Text("ready", "green") if strategy.ready else Text(strategy.detail or "not ready", "yellow")
-        strategies.add_row(Text(strategy.name), state, Text(strategy.checkpoint), Text(strategy.embedder), Text(_calibrated(strategy)))
+        calibrated = Text(_calibrated(strategy.calibrations))
+        strategies.add_row(Text(strategy.name), state, Text(strategy.checkpoint), Text(strategy.embedder), calibrated)
+    for ensemble in answer.ensembles:
+        strategies.add_row(Text(ensemble.name), Text("ready", "green"), Text(""), Text(""), Text(_calibrated(ensemble.calibrations)))
     console.print(strategies)
     _show_live(console, answer)
     pairs = new_table("pair", "strong", "weak", "pinned to")
@@ -96,10 +99,10 @@ def _pinned(tier: routing_pb2.Tier.ValueType) -> Text:
     return Text(tier_name(tier), "bold red") if tier != routing_pb2.TIER_UNSPECIFIED else Text("")
 
 
-def _calibrated(strategy: route_service_pb2.Strategy) -> str:
+def _calibrated(calibrations: Sequence[calibration_pb2.Calibration]) -> str:
     """The record that counts: how many prompts, and when; and what is certified."""
-    records = [each for each in strategy.calibrations if not _certified(each)]
-    certified = sorted({each.thresholds[0].max_quality_loss for each in strategy.calibrations if _certified(each)})
+    records = [each for each in calibrations if not _certified(each)]
+    certified = sorted({each.thresholds[0].max_quality_loss for each in calibrations if _certified(each)})
     said = f"{records[0].sample_size:,} prompts, {records[0].created.ToDatetime():%Y-%m-%d}" if records else "nothing"
     return f"{said}; certified for {', '.join(f'{loss:g}' for loss in certified)}" if certified else said
 
@@ -114,12 +117,12 @@ def _show_live(console: Console, answer: route_service_pb2.ListStrategiesRespons
         new_table("strategy", "asked for", "went to strong", "decisions"),
         new_table("strategy", "record", "drift", "win rates", ""),
     )
-    for strategy in answer.strategies:
-        for share in strategy.live.shares:
-            shares.add_row(strategy.name, f"{100 * share.target:g} %", f"{100 * share.strong_share:.1f} %", f"{share.decisions:,}")
-        for drift in strategy.live.drifts:
+    for name, live in [(each.name, each.live) for each in answer.strategies] + [(each.name, each.live) for each in answer.ensembles]:
+        for share in live.shares:
+            shares.add_row(name, f"{100 * share.target:g} %", f"{100 * share.strong_share:.1f} %", f"{share.decisions:,}")
+        for drift in live.drifts:
             past = Text("past the limit", "red") if drift.past_limit else Text("")
-            drifts.add_row(strategy.name, Text(drift.calibration), f"{drift.index:.3f}", f"{drift.win_rates:,}", past)
+            drifts.add_row(name, Text(drift.calibration), f"{drift.index:.3f}", f"{drift.win_rates:,}", past)
     for table in (shares, drifts):
         if table.row_count:
             console.print(table)
@@ -163,7 +166,7 @@ def _why(decision: routing_pb2.Decision) -> str:
 
 def _time(receipt: routing_pb2.Receipt) -> str:
     timings = receipt.timings
-    named = (("scoring", timings.scoring_s), ("first byte", timings.first_byte_s), ("total", timings.total_s))
+    named = (("scoring", timings.scoring_s), ("router", timings.router_s), ("first byte", timings.first_byte_s), ("total", timings.total_s))
     return ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in named if seconds)
 
 

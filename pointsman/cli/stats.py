@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -21,6 +21,7 @@ _UNSCORED: Final = frozenset(
         routing_pb2.REASON_SCORER_ERROR,
         routing_pb2.REASON_SCORER_NOT_READY,
         routing_pb2.REASON_SCORER_OVERLOADED,
+        routing_pb2.REASON_SCORING_CAPPED,
     }
 )
 
@@ -42,11 +43,16 @@ def summary(answer: admin_service_pb2.StatsResponse) -> Iterator[str]:
     strong = sum(row.requests for row in rows if row.tier == routing_pb2.TIER_STRONG)
     share = f", {100 * strong / requests:.1f} % to strong" if requests else ""
     yield f"in {up}: {requests:,} decided{share}, {sum(row.decided_only for row in rows):,} of them without a call"
-    for currency in sorted({row.cost.currency for row in rows if row.HasField("cost")}):
+    currencies = sorted({row.cost.currency for row in rows if row.HasField("cost")})
+    for currency in currencies:
         of = [row.cost for row in rows if row.cost.currency == currency]
         amount, always = sum(cost.amount for cost in of), sum(cost.always_strong for cost in of)
         saved = f"{always - amount:,.6g}{_percent(always - amount, always)}"
         yield f"spent {amount:,.6g} {currency}; always strong {always:,.6g}; saved {saved}"
+    if requests and (router_s := sum(row.router_s for row in rows)):
+        yield f"the router took {router_s:,.4g} s of its own, {1000 * router_s / requests:,.3g} ms a request"
+    if answer.router_cost:
+        yield _net(answer, currencies)
     if estimated := sum(row.estimated_tokens for row in rows):
         yield f"{estimated:,} tokens are estimates: their backends sent no usage"
     unscored = sum(row.requests for row in rows if row.reason in _UNSCORED)
@@ -57,6 +63,16 @@ def summary(answer: admin_service_pb2.StatsResponse) -> Iterator[str]:
         yield f"errors: {errors}"
     if refused := _by_reason([answer.refused]):
         yield f"refused before a decision: {refused}"
+
+
+def _net(answer: admin_service_pb2.StatsResponse, currencies: Sequence[str]) -> str:
+    """What running the router has cost, and what was saved net of it, where that is money of one kind."""
+    said = f"running the router cost {answer.router_cost:,.6g}"
+    if len(currencies) != 1:
+        return said
+    amount, always = (sum(getattr(row.cost, name) for row in answer.rows) for name in ("amount", "always_strong"))
+    net = always - amount - answer.router_cost
+    return f"{said} {currencies[0]}; saved net of it {net:,.6g}{_percent(net, always)}"
 
 
 def _show_rows(shown: Console, rows: Iterable[Row]) -> None:

@@ -14,7 +14,7 @@ from pointsman.runtime.settings_part import Fraction, Name, Part, Seconds
 # YAML reads an unquoted 2024-10-21, as Azure names its versions, as a date.
 QueryValue = Annotated[str, BeforeValidator(lambda value: value.isoformat() if type(value) is datetime.date else value)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=64)]
-Feature = Literal["vision", "tools", "json_schema", "audio"]
+Feature = Literal["vision", "tools", "json_schema", "audio", "files"]
 RetryStatus = Literal[408, 425, 429, 500, 502, 503, 504, 529]
 
 

@@ -17,6 +17,7 @@
     ├── Unimplemented                a release to come
     ├── Unavailable                  a service of ours isn't there
     │   └── ScoringFailed            and the strategy's `on_failure` is `error`
+    │       └── ScoringCapped        or it is `strong`, and enough requests have gone to strong unscored
     ├── DeadlineExceeded
     ├── Cancelled
     ├── InternalError                anything undeclared, as one fixed sentence
@@ -120,6 +121,9 @@ class Unavailable(PointsmanError): ...
 class ScoringFailed(Unavailable): ...
 
 
+class ScoringCapped(ScoringFailed): ...
+
+
 class DeadlineExceeded(PointsmanError): ...
 
 
@@ -193,6 +197,7 @@ WIRE_FORMS: Final[Mapping[type[PointsmanError], WireForm]] = {
     Unimplemented: WireForm("UNIMPLEMENTED", _C.UNIMPLEMENTED, 501, _SERVER),
     Unavailable: WireForm("UNAVAILABLE", _C.UNAVAILABLE, 503, _SERVER),
     ScoringFailed: WireForm("SCORING_FAILED", _C.UNAVAILABLE, 503, _SERVER),
+    ScoringCapped: WireForm("SCORING_CAPPED", _C.UNAVAILABLE, 503, _SERVER),
     DeadlineExceeded: WireForm("DEADLINE_EXCEEDED", _C.DEADLINE_EXCEEDED, 504, "timeout_error"),
     Cancelled: WireForm("CANCELLED", _C.CANCELLED, 499, _BAD),
     InternalError: WireForm("INTERNAL", _C.INTERNAL, 500, _SERVER),

@@ -103,6 +103,11 @@ class ControllerSettings(Part):
     """A population stability index above it is drift: certified thresholds then send to strong."""
     fallback_to_strong_cap: Fraction = 0.2
     """The share of recent requests that may fall back from a weak backend to a strong one; one more is refused with 503."""
+    scorer_failure_to_strong_cap: Fraction = 0.2
+    """The share of the latest hour's requests that may go to a strong backend because scoring couldn't answer; a hundred may in any case,
+    except at 0."""
+    on_scorer_failure_cap: Literal["refuse", "weak"] = "refuse"
+    """One more than that: refuse with 503, or send to weak unscored."""
     allow_backend_names: bool = False
     """Whether `model` may name a backend instead of a router."""
     max_concurrent: Annotated[int, Field(ge=1)] = 4000
@@ -110,6 +115,8 @@ class ControllerSettings(Part):
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     max_response_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 << 20
     """A longer answer that isn't a stream is a backend failure."""
+    router_cost_per_hour: Annotated[float, Field(ge=0)] = 0
+    """What running the router costs, in the prices' currency, by controller; `pointsman stats` then tells savings net of it too."""
     decision_log: DecisionLogSettings = DecisionLogSettings()
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
 

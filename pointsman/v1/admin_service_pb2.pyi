@@ -282,6 +282,7 @@ class StatsResponse(_message.Message):
         ERRORS_BY_REASON_FIELD_NUMBER: _builtins.int
         DECIDED_ONLY_FIELD_NUMBER: _builtins.int
         ESTIMATED_TOKENS_FIELD_NUMBER: _builtins.int
+        ROUTER_S_FIELD_NUMBER: _builtins.int
         pair: _builtins.str
         """The pair; empty for a backend that was named."""
         strategy: _builtins.str
@@ -298,6 +299,8 @@ class StatsResponse(_message.Message):
         """Of the requests, those that were only decided on (Route) and called no backend."""
         estimated_tokens: _builtins.int
         """Of the tokens, those that are estimates."""
+        router_s: _builtins.float
+        """The router's own time, in seconds: the sum of the requests' `Timings.router_s`."""
         @_builtins.property
         def usage(self) -> _routing_pb2.Usage:
             """Tokens; `estimated` where some of them are estimates."""
@@ -324,10 +327,11 @@ class StatsResponse(_message.Message):
             errors_by_reason: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
             decided_only: _builtins.int = ...,
             estimated_tokens: _builtins.int = ...,
+            router_s: _builtins.float = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "usage", b"usage"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "decided_only", b"decided_only", "errors", b"errors", "errors_by_reason", b"errors_by_reason", "estimated_tokens", b"estimated_tokens", "pair", b"pair", "reason", b"reason", "requests", b"requests", "strategy", b"strategy", "tier", b"tier", "usage", b"usage"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "decided_only", b"decided_only", "errors", b"errors", "errors_by_reason", b"errors_by_reason", "estimated_tokens", b"estimated_tokens", "pair", b"pair", "reason", b"reason", "requests", b"requests", "router_s", b"router_s", "strategy", b"strategy", "tier", b"tier", "usage", b"usage"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,6 +358,9 @@ class StatsResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     UPTIME_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    ROUTER_COST_FIELD_NUMBER: _builtins.int
+    router_cost: _builtins.float
+    """What running the router has cost: the settings' `router_cost_per_hour` for the uptime, in the prices' currency; 0 where it isn't set."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.Row]:
         """In no order."""
@@ -372,10 +379,11 @@ class StatsResponse(_message.Message):
         rows: _abc.Iterable[Global___StatsResponse.Row] | None = ...,
         uptime: _duration_pb2.Duration | None = ...,
         refused: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        router_cost: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["refused", b"refused", "rows", b"rows", "uptime", b"uptime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refused", b"refused", "router_cost", b"router_cost", "rows", b"rows", "uptime", b"uptime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

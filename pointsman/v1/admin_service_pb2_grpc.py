@@ -60,7 +60,7 @@ class AdminServiceServicer(object):
 
     def Calibrate(self, request_iterator, context):
         """Turns a sample into thresholds: a stream of prompts or labels in, records out, written to `records_dir` and used from then on.
-        Without any example the recent traffic's win rates are the sample.
+        Without any example the recent traffic's win rates are the sample. At most 200,000 examples, and 64 MiB of prompts in UTF-8.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

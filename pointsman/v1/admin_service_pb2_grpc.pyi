@@ -37,7 +37,7 @@ class AdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     Calibrate: _grpc.StreamUnaryMultiCallable[_admin_service_pb2.CalibrateRequest, _admin_service_pb2.CalibrateResponse]
     """Turns a sample into thresholds: a stream of prompts or labels in, records out, written to `records_dir` and used from then on.
-    Without any example the recent traffic's win rates are the sample.
+    Without any example the recent traffic's win rates are the sample. At most 200,000 examples, and 64 MiB of prompts in UTF-8.
     """
     Pin: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.PinRequest, _admin_service_pb2.PinResponse]
     """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
@@ -55,7 +55,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Calibrate: _aio.StreamUnaryMultiCallable[_admin_service_pb2.CalibrateRequest, _admin_service_pb2.CalibrateResponse]  # type: ignore[assignment]
     """Turns a sample into thresholds: a stream of prompts or labels in, records out, written to `records_dir` and used from then on.
-    Without any example the recent traffic's win rates are the sample.
+    Without any example the recent traffic's win rates are the sample. At most 200,000 examples, and 64 MiB of prompts in UTF-8.
     """
     Pin: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.PinRequest, _admin_service_pb2.PinResponse]  # type: ignore[assignment]
     """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
@@ -76,7 +76,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.CalibrateResponse, _abc.Awaitable[_admin_service_pb2.CalibrateResponse]]:
         """Turns a sample into thresholds: a stream of prompts or labels in, records out, written to `records_dir` and used from then on.
-        Without any example the recent traffic's win rates are the sample.
+        Without any example the recent traffic's win rates are the sample. At most 200,000 examples, and 64 MiB of prompts in UTF-8.
         """
 
     @_abc_1.abstractmethod

@@ -631,6 +631,7 @@ class ListStrategiesResponse(_message.Message):
     PAIRS_FIELD_NUMBER: _builtins.int
     POLICIES_FIELD_NUMBER: _builtins.int
     BACKENDS_FIELD_NUMBER: _builtins.int
+    ENSEMBLES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def strategies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Strategy]:
         """Every configured strategy."""
@@ -647,6 +648,10 @@ class ListStrategiesResponse(_message.Message):
     def backends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Backends that may be named instead of a router."""
 
+    @_builtins.property
+    def ensembles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ensemble]:
+        """Several strategies that are calibrated together, by the records that their strategies have now."""
+
     def __init__(
         self,
         *,
@@ -654,10 +659,11 @@ class ListStrategiesResponse(_message.Message):
         pairs: _abc.Iterable[Global___Pair] | None = ...,
         policies: _abc.Iterable[_builtins.str] | None = ...,
         backends: _abc.Iterable[_builtins.str] | None = ...,
+        ensembles: _abc.Iterable[Global___Ensemble] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "pairs", b"pairs", "policies", b"policies", "strategies", b"strategies"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "ensembles", b"ensembles", "pairs", b"pairs", "policies", b"policies", "strategies", b"strategies"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -718,6 +724,40 @@ class Strategy(_message.Message):
 Global___Strategy: _TypeAlias = Strategy  # noqa: Y015
 
 @_typing.final
+class Ensemble(_message.Message):
+    """Several strategies whose mean rank is calibrated. It is ready where all of its strategies are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CALIBRATIONS_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Their names in alphabetical order, joined by `+`; a request may name them in any order."""
+    @_builtins.property
+    def calibrations(self) -> _containers.RepeatedCompositeFieldContainer[_calibration_pb2.Calibration]:
+        """Its calibrations, the newest, which counts, first."""
+
+    @_builtins.property
+    def live(self) -> Global___Live:
+        """What the traffic that this controller decided on by its shares looks like."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        calibrations: _abc.Iterable[_calibration_pb2.Calibration] | None = ...,
+        live: Global___Live | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibrations", b"calibrations", "live", b"live", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ensemble: _TypeAlias = Ensemble  # noqa: Y015
+
+@_typing.final
 class Live(_message.Message):
     """Recent traffic beside what it was calibrated for. Of one controller, since it started."""
 
@@ -766,7 +806,7 @@ class Live(_message.Message):
         index: _builtins.float
         """Population stability index over the sample's deciles, from 0."""
         win_rates: _builtins.int
-        """Of so many win rates."""
+        """Of so many win rates: at least 100, or `drift_window` where that is less. Of fewer the index says nothing, and there is none."""
         past_limit: _builtins.bool
         """Past the settings' `drift_limit`; a certificate then sends to strong."""
         def __init__(

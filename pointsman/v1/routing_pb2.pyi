@@ -77,6 +77,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No certificate bounds the quality loss that the caller asked for, and the settings say strong."""
     REASON_DRIFTED: _Reason.ValueType  # 13
     """The threshold is a certificate's, and recent win rates are no longer spread as those of its sample: strong, until they are again."""
+    REASON_SCORING_CAPPED: _Reason.ValueType  # 14
+    """The scorer failed, its `on_failure` is strong, enough requests have gone to strong unscored lately, and the settings then say weak."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why the tier is what it is. In headers and metric labels: the lower-case name without the prefix (`nothing_to_score`)."""
@@ -109,6 +111,8 @@ REASON_NOT_CERTIFIED: Reason.ValueType  # 12
 """No certificate bounds the quality loss that the caller asked for, and the settings say strong."""
 REASON_DRIFTED: Reason.ValueType  # 13
 """The threshold is a certificate's, and recent win rates are no longer spread as those of its sample: strong, until they are again."""
+REASON_SCORING_CAPPED: Reason.ValueType  # 14
+"""The scorer failed, its `on_failure` is strong, enough requests have gone to strong unscored lately, and the settings then say weak."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
@@ -282,22 +286,28 @@ class Timings(_message.Message):
     SCORING_S_FIELD_NUMBER: _builtins.int
     FIRST_BYTE_S_FIELD_NUMBER: _builtins.int
     TOTAL_S_FIELD_NUMBER: _builtins.int
+    ROUTER_S_FIELD_NUMBER: _builtins.int
     scoring_s: _builtins.float
     """Waiting for the scorers, queueing included."""
     first_byte_s: _builtins.float
     """From the dispatch to the backend's first byte of the answer."""
     total_s: _builtins.float
     """From the request's arrival at the controller to the last byte."""
+    router_s: _builtins.float
+    """The router's own part of it: from the arrival to the first call of a backend, or to the end where none was called. All that comes
+    after is the backend's and the caller's.
+    """
     def __init__(
         self,
         *,
         scoring_s: _builtins.float = ...,
         first_byte_s: _builtins.float = ...,
         total_s: _builtins.float = ...,
+        router_s: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_byte_s", b"first_byte_s", "scoring_s", b"scoring_s", "total_s", b"total_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_byte_s", b"first_byte_s", "router_s", b"router_s", "scoring_s", b"scoring_s", "total_s", b"total_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -417,6 +427,7 @@ class Receipt(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The id that also stands in `x-pointsman-request-id`."""
     version: _builtins.str
@@ -426,6 +437,10 @@ class Receipt(_message.Message):
     calibration: _builtins.str
     """The calibration record or certificate that the threshold is from; empty where the request named the threshold itself. Of several
     strategies with a threshold: the records that their ranks are by, joined by `+`.
+    """
+    endpoint: _builtins.str
+    """What was called, as a path below /v1: `chat/completions`, `completions`, `responses` or `embeddings`. Empty for what was only decided
+    on (Route, RouteBatch).
     """
     @_builtins.property
     def decision(self) -> Global___Decision:
@@ -464,10 +479,11 @@ class Receipt(_message.Message):
         version: _builtins.str = ...,
         error: _builtins.str = ...,
         calibration: _builtins.str = ...,
+        endpoint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "decision", b"decision", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "calibration", b"calibration", "cost", b"cost", "decision", b"decision", "error", b"error", "opinions", b"opinions", "request_id", b"request_id", "timings", b"timings", "usage", b"usage", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "calibration", b"calibration", "cost", b"cost", "decision", b"decision", "endpoint", b"endpoint", "error", b"error", "opinions", b"opinions", "request_id", b"request_id", "timings", b"timings", "usage", b"usage", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

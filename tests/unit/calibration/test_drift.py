@@ -50,6 +50,28 @@ def test_few_win_rates_raise_no_alarm() -> None:
     assert Drift(SAMPLE, 500).index == 0
 
 
+@pytest.mark.parametrize(("window", "needed"), [(50, 50), (100, 100), (150, 100), (200, 100), (500, 250)])
+def test_the_alarm_waits_for_a_hundred_win_rates_and_for_half_of_the_window(window: int, needed: int) -> None:
+    """Of a window that is smaller than a hundred, for all of it."""
+    drift = Drift(SAMPLE, window)
+    for _ in range(needed - 1):
+        drift.add(0.0)
+    assert not drift.is_past(0.2)
+    drift.add(0.0)
+    assert drift.is_past(0.2)
+
+
+@pytest.mark.parametrize(("window", "needed"), [(50, 50), (500, 100)])
+def test_the_index_is_told_once_it_says_something(window: int, needed: int) -> None:
+    """Before that it is noise."""
+    drift = Drift(SAMPLE, window)
+    for _ in range(needed - 1):
+        drift.add(0.5)
+    assert not drift.is_telling
+    drift.add(0.5)
+    assert drift.is_telling
+
+
 def test_a_sample_of_few_different_win_rates_is_compared_by_what_it_has() -> None:
     """Half of it is one value: that isn't drift."""
     drift = Drift((0.5,) * 50 + (0.7,) * 50, 200)

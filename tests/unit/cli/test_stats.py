@@ -41,6 +41,20 @@ def test_the_sums_say_what_was_saved_and_what_went_wrong() -> None:
     ]
 
 
+def test_the_routers_time_is_summed_and_averaged_and_its_cost_is_taken_off() -> None:
+    """Money of one kind only: of two currencies, or without prices, the cost stands alone."""
+    answer = _answer()
+    answer.rows[0].router_s, answer.rows[1].router_s = 0.05, 0.15
+    assert list(summary(answer))[2] == "the router took 0.2 s of its own, 5 ms a request"
+    answer.router_cost = 0.5
+    assert list(summary(answer))[3] == "running the router cost 0.5 USD; saved net of it 8.5 (85.0 %)"
+    answer.router_cost = 10
+    assert list(summary(answer))[3] == "running the router cost 10 USD; saved net of it -1 (-10.0 %)"
+    answer.rows.add(cost=routing_pb2.Cost(amount=1, always_strong=2, currency="EUR"))
+    assert "running the router cost 10" in list(summary(answer))
+    assert list(summary(admin_service_pb2.StatsResponse(router_cost=2)))[1:] == ["running the router cost 2"]
+
+
 def test_every_row_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """By its names."""
     show_stats(_answer())

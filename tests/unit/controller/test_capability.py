@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from controller.candidates import candidates_of, capable
-from controller.capability import Needs, lacks, needs_of
+from controller.capability import lacks
+from controller.needs import Needs
 from controller.plan import Plan
 from pointsman.runtime.backend_settings import BackendSettings, PairSettings
 from pointsman.runtime.errors import MissingCapability
@@ -16,45 +17,8 @@ from pointsman.v1 import routing_pb2
 STRONG, WEAK = routing_pb2.TIER_STRONG, routing_pb2.TIER_WEAK
 
 
-def _user(content: Any) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": content}]}
-
-
 def _backend(model: str = "m", **settings: Any) -> BackendSettings:
     return BackendSettings(base_url="http://x/v1", model=model, **settings)
-
-
-@pytest.mark.parametrize(
-    ("fields", "features"),
-    [
-        (_user("hi"), {}),
-        (_user([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "data:,"}}]), {"vision": "messages[0]"}),
-        (_user([{"type": "input_audio", "input_audio": {}}]), {"audio": "messages[0]"}),
-        ({**_user("hi"), "modalities": ["text", "audio"]}, {"audio": "modalities"}),
-        ({**_user("hi"), "tools": [{"type": "function"}]}, {"tools": "tools"}),
-        ({**_user("hi"), "tools": [], "modalities": ["text"], "response_format": {"type": "json_object"}}, {}),
-        ({"messages": [{"role": "tool", "content": "4"}]}, {"tools": "messages[0]"}),
-        ({**_user("hi"), "response_format": {"type": "json_schema"}}, {"json_schema": "response_format"}),
-        ({"messages": ["odd", {"content": [7, {"type": ["x"]}]}], "tools": 5, "response_format": [], "modalities": 1}, {"tools": "tools"}),
-    ],
-)
-def test_needs_are_read_off_the_body(fields: dict[str, Any], features: dict[str, str]) -> None:
-    """Each with the field that asks for it; odd shapes are the backend's to refuse."""
-    assert needs_of(fields).features == features
-
-
-def test_tokens_are_estimated_from_texts_tools_and_the_answers_limit() -> None:
-    """Four bytes each, rounded up; an image counts as nothing."""
-    assert needs_of(_user("abcde")).tokens == 2
-    assert needs_of(_user("你好啊呀")).tokens == 3
-    assert needs_of({**_user("abcd"), "max_tokens": 100}).tokens == 101
-    assert needs_of({**_user("abcd"), "max_tokens": 5, "max_completion_tokens": 7}).tokens == 8
-    image = {"type": "image_url", "image_url": {"url": "data:" + "x" * 4000}}
-    assert needs_of(_user([{"type": "text", "text": "abcd"}, image])).tokens == 1
-    deep: Any = "abcd"
-    for _ in range(5000):
-        deep = [deep]
-    assert needs_of({**_user(""), "tools": deep}).tokens == 1
 
 
 def test_a_backend_lacks_what_it_does_not_say_it_has() -> None:

@@ -41,7 +41,7 @@ def test_pairs_policies_backends_on_failure_and_limits_are_taken_over() -> None:
 def test_what_waits_for_the_next_start_is_named_and_stays_as_it_was() -> None:
     """Ports, queues, folders, and strategies that come or go. What concerns other services isn't told."""
     file = _settings(
-        controller={"grpc_port": 7000, "max_waiting": 5},
+        controller={"grpc_port": 7000, "max_waiting": 5, "drift_window": 60},
         gateway={"rest_port": 7001},
         records_dir="elsewhere",
         log={"level": "debug"},
@@ -54,6 +54,7 @@ def test_what_waits_for_the_next_start_is_named_and_stays_as_it_was() -> None:
         "log.level",
         "controller.grpc_port",
         "controller.max_waiting",
+        "controller.drift_window",
         "strategies.bert",
         "strategies.random",
         "records_dir",

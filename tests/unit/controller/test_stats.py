@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
-from controller.ledger import Ledger
+from controller.endpoints import ENDPOINTS
+from controller.ledger import Ledger, call_label
 from controller.stats import stats_of
 from pointsman.v1 import admin_service_pb2, routing_pb2
 
@@ -20,7 +22,8 @@ def receipt(tier: routing_pb2.Tier.ValueType = WEAK, *, called: bool = True, **f
         pair="default", strategy="mf", tier=tier, reason=routing_pb2.REASON_COMPARISON, backend="weak" if tier == WEAK else "strong"
     )
     attempts = [routing_pb2.Attempt(backend=decision.backend)] if called else []
-    return routing_pb2.Receipt(decision=decision, attempts=attempts, **fields)
+    endpoint = "chat/completions" if called else ""
+    return routing_pb2.Receipt(**{"decision": decision, "attempts": attempts, "endpoint": endpoint, **fields})
 
 
 def cost(amount: float, currency: str = "USD") -> routing_pb2.Cost:
@@ -54,11 +57,45 @@ def test_requests_tokens_money_and_errors_add_up_by_row() -> None:
     assert answer.uptime.ToTimedelta().total_seconds() == 90.5
 
 
+def test_the_routers_own_time_adds_up_by_row_and_its_cost_is_by_the_hour() -> None:
+    """The cost whatever the traffic."""
+    timings = routing_pb2.Timings(total_s=9, router_s=0.25)
+    ledger = Ledger(CollectorRegistry())
+    for each in (receipt(timings=timings), receipt(called=False, timings=timings), receipt(STRONG, timings=timings)):
+        ledger.begin()
+        ledger.finish(each)
+    answer = stats_of(ledger.counters, 1800, 3.0)
+    assert {row.tier: row.router_s for row in answer.rows} == {WEAK: 0.5, STRONG: 0.25}
+    assert answer.router_cost == 1.5
+    assert stats_of(ledger.counters, 1800).router_cost == 0
+
+
 def test_what_ended_before_a_decision_is_counted_by_its_error() -> None:
     """It has no row, since it has no pair."""
     answer = stats(routing_pb2.Receipt(error="INVALID_BODY"), routing_pb2.Receipt(error="INVALID_BODY"))
     assert dict(answer.refused) == {"INVALID_BODY": 2}
     assert not answer.rows
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "call"),
+    [("", "route"), ("chat/completions", "chat"), *((each, each) for each in ("completions", "responses", "embeddings"))],
+)
+def test_requests_are_counted_by_what_was_called(endpoint: str, call: str) -> None:
+    """Also where no backend was: a call that was refused by its needs is none that was only decided on."""
+    registry = CollectorRegistry()
+    ledger = Ledger(registry)
+    ledger.begin()
+    ledger.finish(receipt(called=False, endpoint=endpoint, error="MISSING_CAPABILITY"))
+    row = {"pair": "default", "strategy": "mf", "tier": "weak", "reason": "comparison"}
+    assert registry.get_sample_value("pointsman_requests_total", {"call": call, **row, "error": "MISSING_CAPABILITY"}) == 1
+    (counted,) = stats_of(ledger.counters, 1).rows
+    assert (counted.requests, counted.decided_only) == (1, int(call == "route"))
+
+
+def test_every_endpoint_has_a_call_of_its_own() -> None:
+    """So that labels can be told apart."""
+    assert len({call_label(endpoint) for endpoint in ("", *ENDPOINTS)}) == 1 + len(ENDPOINTS)
 
 
 def test_two_currencies_are_never_summed() -> None:

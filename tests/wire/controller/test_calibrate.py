@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 
+from controller.sampling import MOST_BYTES
 from pointsman.runtime.backend_settings import Prices
 from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, calibration_pb2, route_service_pb2
@@ -177,6 +178,18 @@ async def test_what_cannot_be_calibrated_is_refused_and_nothing_is_written(
     asked = None if start is None else CalibrateRequest.Start(**{"strategy": "mf", **start})
     async with admin(strong, weak, scorers, tmp_path) as (_, stub):
         assert await _refused(stub, stream(asked, examples)) == refusal
+    assert not _files(tmp_path)
+
+
+async def test_more_prompts_than_fit_are_refused_and_scoring_them_ends(
+    strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers, tmp_path: Path
+) -> None:
+    """By their bytes together, which a few long ones reach as well as many."""
+    scorers.rates["mf"] = lambda _: 0.5
+    example = CalibrateRequest.Example(prompt="法" * (MOST_BYTES // 24))
+    async with admin(strong, weak, scorers, tmp_path) as (_, stub):
+        assert await _refused(stub, stream(CalibrateRequest.Start(strategy="mf"), [example] * 10)) == ("INVALID_REQUEST", "examples")
+        assert sum(map(len, scorers.batches)) <= 8
     assert not _files(tmp_path)
 
 

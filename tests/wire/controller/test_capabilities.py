@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+import grpc
 import pytest
 
+from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
-from tests.support.backend import ScriptedBackend, hanging_up
+from tests.support.backend import ScriptedBackend, answering, hanging_up
 from tests.support.controllers import running_controller
 from tests.support.scorers import ScriptedScorers
 from tests.wire.controller.asking import Request
@@ -18,6 +21,10 @@ Spec = routing_pb2.RoutingSpec
 _IMAGE = [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, {"type": "image_url", "image_url": {"url": "data:,"}}]}]
 _SAYS = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
 _LONG = [{"role": "user", "content": "word " * 500}]
+
+
+def _input(part: dict[str, Any]) -> dict[str, Any]:
+    return {"input": [{"role": "user", "content": [{"type": "input_text", "text": "what is it?"}, part]}]}
 
 
 def _with(
@@ -58,6 +65,38 @@ async def test_the_other_tier_is_called_instead(
     assert answer.decided == (other, other, "capability")
     assert answer.attempts == [(other, 200, "")]
     assert plain.decided == (chosen, chosen, "comparison")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields", "lacking"),
+    [
+        ("responses", _input({"type": "input_image", "image_url": "data:,"}), {"supports": {"files"}}),
+        ("responses", _input({"type": "input_file", "file_id": "f"}), {"supports": {"vision"}}),
+        ("responses", {"input": "x", "text": {"format": {"type": "json_schema", "name": "x", "schema": {}}}}, {"supports": {"tools"}}),
+        ("responses", {"input": "x", "tools": [{"type": "function", "name": "f"}]}, {"supports": {"vision"}}),
+        ("responses", {"input": "x", "max_output_tokens": 600}, {"max_context": 600}),
+        ("responses", {"input": "word " * 500}, {"max_context": 600}),
+        ("completions", {"prompt": ["x", "word " * 500]}, {"max_context": 600}),
+        ("completions", {"prompt": "x", "max_tokens": 600}, {"max_context": 600}),
+    ],
+)
+async def test_other_endpoints_are_guarded_by_what_their_own_bodies_say(
+    scorers: ScriptedScorers, strong: ScriptedBackend, weak: ScriptedBackend, endpoint: str, fields: dict[str, Any], lacking: dict[str, Any]
+) -> None:
+    """The other tier answers; where it can't either, the field at fault is named."""
+    strong.script = answering(200, b"{}")
+    request = route_service_pb2.RelayRequest(endpoint=endpoint, body=json.dumps({"model": TO_WEAK, **fields}).encode())
+    async with _with(scorers, strong, weak, {"weak": lacking}) as controller:
+        receipt = [event async for event in controller.stub.Relay(request)][-1].finished.receipt
+    assert (receipt.decision.backend, receipt.decision.reason) == ("strong", routing_pb2.REASON_CAPABILITY)
+    assert (receipt.endpoint, [attempt.backend for attempt in receipt.attempts]) == (endpoint, ["strong"])
+    async with _with(scorers, strong, weak, {"weak": lacking, "strong": lacking}) as controller:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async for _ in controller.stub.Relay(request):
+                pass
+    info = error_info(status_of(caught.value))
+    assert (info.reason, info.metadata["param"].partition("[")[0]) in {("MISSING_CAPABILITY", each) for each in (*fields, "text.format")}
+    assert weak.received == []
 
 
 async def test_where_neither_can_the_refusal_says_what_is_missing(

@@ -49,6 +49,7 @@ async def test_every_request_is_a_receipt_and_no_prompt_completion_or_key_is_in_
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line.get("error") for line in lines] == [None, None, None, "BACKEND_REJECTED", "UNKNOWN_STRATEGY", "UNKNOWN_PAIR"]
     assert lines[0]["request_id"] == "one"
+    assert [line.get("endpoint") for line in lines] == [None, *["chat/completions"] * 3, None, None]
     assert lines[1]["decision"]["tier"] == routing_pb2.Tier.Name(routing_pb2.TIER_WEAK)
     assert lines[1]["usage"] == lines[2]["usage"] == {"prompt_tokens": 7, "completion_tokens": 3}
     assert lines[1]["opinions"][0]["checkpoint"] == "scripted@sha256:0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 
 from pointsman.calibration.ensemble import ensemble_of
 from pointsman.calibration.files import write_record
-from pointsman.v1 import routing_pb2
+from pointsman.v1 import route_service_pb2, routing_pb2
 from tests.support.backend import ScriptedBackend
 from tests.support.controllers import RunningController, running_controller
 from tests.support.records import record
 from tests.support.scorers import ScriptedScorers
+from tests.wire.cli.test_commands import pointsman_command
 from tests.wire.controller.asking import Request, Spec, refusal, route
 
 BOTH = Spec(model="router-mf+bert-0.6")
@@ -128,6 +130,35 @@ async def test_a_strong_share_is_a_threshold_by_the_ensembles_own_record(
     assert answer.receipt.calibration == written.name
     labels = {"strategy": "bert+mf", "checkpoint": checkpoint, "target": f"{percent / 100:g}"}
     assert ensemble.registry.get_sample_value("pointsman_live_strong_share", labels) == (tier == "STRONG")
+
+
+async def test_ensembles_whose_record_counts_now_are_listed(ensemble: RunningController, scorers: ScriptedScorers, tmp_path: Path) -> None:
+    """With their live shares, and not where a strategy has another checkpoint, isn't there or has no record of its own."""
+    members = [record(strategy=name, quantiles=quantiles) for name, quantiles in RECORDS.items()]
+    strategy, checkpoint = ensemble_of(members)
+    written = record(strategy=strategy, checkpoint=checkpoint, quantiles=(0.125, 1.0))
+    others = ("bert+sw_ranking", "mf+random")
+    for each in (written, *(record(strategy=name, checkpoint="x") for name in others), record(strategy=strategy, checkpoint="old")):
+        write_record(tmp_path, each)
+
+    async def listed() -> list[Any]:
+        return list((await ensemble.stub.ListStrategies(route_service_pb2.ListStrategiesRequest())).ensembles)
+
+    async with asyncio.timeout(10):
+        while not (found := await listed()):
+            await asyncio.sleep(0.05)
+    assert [(each.name, [calibration.name for calibration in each.calibrations]) for each in found] == [("bert+mf", [written.name])]
+    assert not found[0].HasField("live")
+    await route(ensemble, Spec(model="router-mf+bert-45pct"))
+    (listed_one,) = await listed()
+    assert [(share.target, share.decisions) for share in listed_one.live.shares] == [(0.45, 1)]
+    shown = await pointsman_command("strategies", "--address", ensemble.address)
+    assert re.search(r"^bert\+mf +ready +1,000 prompts", shown.out, re.MULTILINE)
+    assert re.search(r"^bert\+mf +45 % +100.0 % +1 *$", shown.out, re.MULTILINE)
+    scorers.checkpoint = "scripted@sha256:1"
+    async with asyncio.timeout(10):
+        while await listed():
+            await asyncio.sleep(0.05)
 
 
 async def test_a_strong_share_without_a_record_by_those_that_count_now_is_refused(ensemble: RunningController, tmp_path: Path) -> None:

@@ -112,6 +112,26 @@ async def test_past_the_drift_limit_a_certified_threshold_sends_to_strong_and_sa
         assert (await traffic(like_the_sample)).reason == routing_pb2.REASON_COMPARISON
 
 
+async def test_drift_is_shown_once_there_are_enough_win_rates_to_tell(
+    strong: ScriptedBackend, weak: ScriptedBackend, tmp_path: Path
+) -> None:
+    """In the list and in the metrics: from a hundred on."""
+    write_record(tmp_path, record(quantiles=SPREAD))
+    async with reading() as scorers, controller_with(strong, weak, scorers.address, tmp_path) as controller:
+        labels = {"strategy": "mf", "checkpoint": "scripted@sha256:0", "record": record().name}
+
+        async def shown(prompts: list[str]) -> tuple[int, bool]:
+            request = route_service_pb2.RouteBatchRequest(prompts=prompts, routing=Spec(model="router-mf-0.5"))
+            await controller.stub.RouteBatch(request)
+            listed = await controller.stub.ListStrategies(route_service_pb2.ListStrategiesRequest())
+            live = next(each for each in listed.strategies if each.name == "mf").live
+            assert len(prompts) <= live.win_rates
+            return len(live.drifts), controller.registry.get_sample_value("pointsman_drift", labels) is not None
+
+        assert await shown([str(n / 99) for n in range(99)]) == (0, False)
+        assert await shown(["0.5"]) == (1, True)
+
+
 async def test_records_count_and_stop_counting_while_the_controller_runs(
     strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers, tmp_path: Path
 ) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from pointsman.runtime.backend_settings import BackendSettings, Prices
+from pointsman.calibration.files import write_record
+from pointsman.runtime.backend_settings import BackendSettings, BreakerSettings, Prices
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError
 from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 from tests.support.backend import Received, ScriptedBackend, streaming
 from tests.support.controllers import RunningController, running_controller
+from tests.support.records import record
 from tests.support.scorers import ScriptedScorers
 from tests.wire.controller.asking import Request, Spec, refusal, route
 from tests.wire.controller.test_pin import pin
@@ -22,8 +25,8 @@ CHAT = chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", content="hello"
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":1000000,"completion_tokens":0}}\n\n'
 
 
-def _with(controller: RunningController, **parts: Any) -> Settings:
-    return Settings.model_validate({**dict(controller.settings), **parts})
+def _with(running: RunningController, /, **parts: Any) -> Settings:
+    return Settings.model_validate({**dict(running.settings), **parts})
 
 
 def _priced(backend: ScriptedBackend, price: float, **more: Any) -> BackendSettings:
@@ -90,6 +93,65 @@ async def test_pairs_policies_and_on_failure_change_and_what_is_remembered_stays
     scorers.fail_with = grpc.StatusCode.INTERNAL
     unseen = await route(controller, Spec(model="router-mf-0", pair="turned"), "not in the decision cache")
     assert unseen.decision.tier == routing_pb2.TIER_WEAK
+
+
+async def test_a_breakers_gauge_goes_with_its_backend_and_shows_the_backend_that_is_in_force(
+    strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers
+) -> None:
+    """A request that began before the change opens a breaker of the backends before it, which isn't shown any more."""
+    go_on = asyncio.Event()
+
+    async def hangs_up_later(_: Received, writer: asyncio.StreamWriter) -> None:
+        await go_on.wait()
+        writer.close()
+
+    weak.script = hangs_up_later
+    own = {"retries": 0, "breaker": BreakerSettings(failures=1)}
+    backends = {name: each.settings.model_copy(update=own) for name, each in (("strong", strong), ("weak", weak), ("spare", strong))}
+    pairs = {"default": {"strong": "strong", "weak": "weak", "fallback": "none"}}
+    async with running_controller(backends, scorers.address, pairs=pairs) as controller:
+
+        def shown() -> dict[str, float | None]:
+            labels = [(name, {"backend": name}) for name in backends]
+            return {name: controller.registry.get_sample_value("pointsman_backend_breaker", each) for name, each in labels}
+
+        assert shown() == {"strong": 0, "weak": 0, "spare": 0}
+        under_way = asyncio.create_task(_whole(controller, 1))
+        while not weak.received:
+            await asyncio.sleep(0.01)
+        await controller.reload(_with(controller, backends={name: backends[name] for name in ("strong", "weak")}))
+        go_on.set()
+        with pytest.raises(grpc.aio.AioRpcError, match="weak"):
+            await under_way
+        assert shown() == {"strong": 0, "weak": 0, "spare": None}
+        with pytest.raises(grpc.aio.AioRpcError, match="weak"):
+            await _whole(controller, 1)
+        assert shown() == {"strong": 0, "weak": 2, "spare": None}
+
+
+async def test_the_scorers_time_and_the_drift_limit_change_while_it_runs(
+    strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers, tmp_path: Path
+) -> None:
+    """The next batch has the new time, and what has been seen is judged by the new limit."""
+    write_record(tmp_path, record(quantiles=tuple(n / 100 for n in range(101))))
+    backends = {"strong": strong.settings, "weak": weak.settings}
+    own = {"drift_window": 50, "drift_limit": 100.0, "scorer_timeout_s": 0.1}
+    async with running_controller(backends, scorers.address, own=own, records_dir=tmp_path) as controller:
+
+        async def past_limit() -> bool:
+            listed = await controller.stub.ListStrategies(route_service_pb2.ListStrategiesRequest())
+            return next(each for each in listed.strategies if each.name == "mf").live.drifts[0].past_limit
+
+        for _ in range(50):
+            await route(controller, Spec(model="router-mf-0.5"))
+        assert not await past_limit()
+        scorers.delay_s = 0.3
+        assert (await route(controller, Spec(model="router-mf-0.5"), "slow")).decision.reason == routing_pb2.REASON_SCORER_TIMEOUT
+        newer = controller.settings.controller.model_copy(update={"drift_limit": 0.2, "scorer_timeout_s": 30.0})
+        change = await controller.reload(_with(controller, controller=newer))
+        assert (change.in_force, change.need_restart) == (["controller.scorer_timeout_s", "controller.drift_limit"], [])
+        assert (await route(controller, Spec(model="router-mf-0.5"), "slower")).decision.reason == routing_pb2.REASON_COMPARISON
+        assert await past_limit()
 
 
 async def test_a_pin_of_a_pair_that_is_gone_can_be_released(controller: RunningController) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import grpc
+import pytest
 
 from pointsman.runtime.backend_settings import Prices
 from pointsman.v1 import chat_pb2, route_service_pb2
-from tests.support.backend import ScriptedBackend
+from tests.support.backend import Received, ScriptedBackend
 from tests.support.controllers import running_controller
 from tests.support.scorers import ScriptedScorers
 from tests.wire.cli.test_commands import pointsman_command
@@ -37,6 +39,33 @@ async def test_the_command_shows_what_was_decided_spent_and_saved(
     assert answer["refused"] == {"UNKNOWN_STRATEGY": "1"}
     assert "2 decided, 50.0 % to strong, 1 of them without a call" in shown.out
     assert "spent 1e-05 USD; always strong 0.0001; saved 9e-05 (90.0 %)" in shown.out
+
+
+async def test_the_routers_time_is_its_own_part_of_a_request(
+    strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers
+) -> None:
+    """Scoring is in it, a backend that takes its time isn't; of what is only decided on it is all."""
+    echo = weak.script
+
+    async def slow(received: Received, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        await echo(received, writer)
+
+    weak.script = slow
+    backends = {"strong": strong.settings, "weak": weak.settings}
+    async with running_controller(backends, scorers.address, own={"router_cost_per_hour": 3.6e9}) as controller:
+        chat = chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", content="hello")])
+        request = route_service_pb2.ChatCompletionRequest(routing=Spec(model="router-mf-1"), chat=chat)
+        called = (await controller.stub.ChatCompletion(request)).receipt.timings
+        assert called.scoring_s <= called.router_s <= called.total_s - 0.2
+        decided = (await route(controller, Spec(model="router-mf-0"))).receipt.timings
+        assert decided.router_s == decided.total_s > 0
+        answer = json.loads((await pointsman_command("stats", "--json", "--address", controller.address)).out)
+        shown = await pointsman_command("stats", "--address", controller.address)
+    assert sum(row["router_s"] for row in answer["rows"]) == pytest.approx(called.router_s + decided.router_s)
+    assert answer["router_cost"] > 1
+    assert "the router took" in shown.out
+    assert "running the router cost" in shown.out
 
 
 async def test_an_address_without_an_admin_service_is_told_apart(scorers: ScriptedScorers) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -56,6 +57,8 @@ def test_intervals_hold_the_populations_threshold_about_as_often_as_they_say() -
 def test_the_hash_is_of_the_prompts_and_not_of_their_order() -> None:
     """So that the same sample is the same record."""
     assert prompts_sha256(["a", "b"]) == prompts_sha256(["b", "a"]) != prompts_sha256(["a", "b", "b"])
+    for prompts in ([], ["a"], ["é", '"', "a, b", ""]):
+        assert prompts_sha256(prompts) == hashlib.sha256(json.dumps(sorted(prompts)).encode()).hexdigest(), "as in records of old"
 
 
 def test_a_budget_is_a_share() -> None:
