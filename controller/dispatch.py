@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Final
 
 import structlog
 
+from controller.attempts import noted
 from controller.backends import Answer, Backends
 from controller.breaker import Breaker, Clock, Permit, State
 from controller.budget import Budget
 from controller.candidates import Candidate
 from controller.deadline import Deadline
+from controller.retrying import BreakerOpen, is_unwell, wait_before_retry
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import (
     BackendCut,
     BackendError,
-    BackendFailed,
     BackendTimeout,
-    BackendUnreachable,
     FallbackCapped,
-    error_name,
 )
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
 
 log = structlog.get_logger()
-BREAKER_OPEN: Final = "BREAKER_OPEN"
-"""The `error` of an attempt that an open breaker spared."""
-
-
-class BreakerOpen(BackendUnreachable):
-    """The backend wasn't called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +112,7 @@ class Dispatcher:
     async def _called(self, candidate: Candidate, ask: Ask, receipt: routing_pb2.Receipt) -> AsyncIterator[Answer]:
         """One call, noted in the receipt and told to the breaker."""
         name = candidate.backend
-        with _noted(receipt, candidate) as answered, self._permitted(name) as permit:
+        with noted(receipt, candidate) as answered, self._permitted(name) as permit:
             body = ask.body(self._settings[name].model)
             async with self._backends.open(name, ask.endpoint, ask.headers, body, ask.deadline) as answer:
                 answered(answer.status)
@@ -146,26 +137,12 @@ class Dispatcher:
         try:
             yield permit
         except BackendError as error:
-            if _is_unwell(error):
+            if is_unwell(error):
                 permit.failed()
             permit.succeeded()
             raise
         finally:
             permit.released()
-
-
-def wait_before_retry(error: BackendError, own: BackendSettings, retries: int) -> float | None:
-    """Seconds to wait before the backend is tried again after so many retries; None where it isn't.
-
-    Full jitter: anything from 0 to a bound that doubles. A Retry-After counts where it is longer.
-    """
-    lost_unanswered = isinstance(error, BackendUnreachable) and not isinstance(error, BreakerOpen)
-    if retries >= own.retries or not (lost_unanswered or error.answered in own.retry_statuses):
-        return None
-    if error.wait_s is not None and error.wait_s > own.max_retry_after_s:
-        return None
-    backoff = random.uniform(0, min(own.max_backoff_s, own.backoff_s * 2**retries))
-    return max(backoff, error.wait_s or 0.0)
 
 
 def _telling(name: str, changed: Callable[[str, State], None]) -> Callable[[State], None]:
@@ -183,30 +160,4 @@ async def _watched(pieces: AsyncIterator[bytes], permit: Permit) -> AsyncIterato
             yield piece
     except (BackendCut, BackendTimeout):
         permit.failed()
-        raise
-
-
-def _is_unwell(error: BackendError) -> bool:
-    """A rate limit, a refused key and what a request was refused for are the answers of a sound backend."""
-    return isinstance(error, BackendUnreachable | BackendTimeout | BackendFailed | BackendCut) and not 0 < error.answered < 500
-
-
-@contextmanager
-def _noted(receipt: routing_pb2.Receipt, candidate: Candidate) -> Iterator[Callable[[int], None]]:
-    """Notes one call in the receipt: `answered(status)` at its first byte, or the error that came instead."""
-    clock = asyncio.get_running_loop().time
-    begun = clock()
-    attempt = receipt.attempts.add(backend=candidate.backend, tier=candidate.tier)
-
-    def answered(status: int) -> None:
-        attempt.http_status = status
-        attempt.elapsed_s = receipt.timings.first_byte_s = clock() - begun
-
-    try:
-        yield answered
-    except BaseException as error:
-        attempt.error = BREAKER_OPEN if isinstance(error, BreakerOpen) else error_name(error)
-        attempt.elapsed_s = attempt.elapsed_s or clock() - begun
-        if isinstance(error, BackendError) and not attempt.http_status:
-            attempt.http_status = error.answered
         raise

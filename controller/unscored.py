@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 log = structlog.get_logger()
 WINDOW_S: Final = 3600.0
 FREE: Final = 100
-"""Requests of a window that may go strong unscored whatever their share, so that little traffic, and a start, have some too."""
+"""Requests of a window that may go strong unscored whatever their share, so that little traffic has some too."""
 _PART_S: Final = 60.0
 _OVER_S: Final = 60.0  # without a capped request; at an hour's edge the cap is hit and not hit by turns
 
@@ -55,10 +55,14 @@ class UnscoredSpending:
         self._end_if_over()
 
     def take(self, cap: float) -> bool:
-        """Whether one more may go strong unscored, by a share from 0 to 1 of the hour's requests; if so, it is counted."""
+        """Whether one more may go strong unscored, by a share from 0 to 1 of the hour's requests; if so, it is counted.
+
+        Where traffic began less than an hour ago, of as many as an hour has at the rate since then: a restart is no reason to absorb less.
+        """
         part = self._part()
         requests, to_strong = self._sums()
-        if cap >= 1 or (cap > 0 and to_strong < max(FREE, cap * requests)):
+        lasted = min(WINDOW_S, max(_PART_S, self._clock() - self._parts[0].begun))
+        if cap >= 1 or (cap > 0 and to_strong < max(FREE, cap * requests * WINDOW_S / lasted)):
             part.to_strong += 1
             return True
         self._capped += 1

@@ -50,18 +50,34 @@ def test_an_outage_of_the_caps_share_of_an_hour_is_absorbed_whole_and_a_longer_o
     clock = Clock()
     of = spending(clock)
     scored(of, clock, 7200, HOUR)
-    assert failing(of, clock, 0.2, 1380, 690) == 1380
+    assert failing(of, clock, 0.2, 1440, 720) == 1440
     assert failing(of, clock, 0.2, 7200, HOUR) <= 0.21 * 7200
     assert of.share == pytest.approx(0.2, abs=0.01)
     scored(of, clock, 7200, HOUR)
     assert of.share == 0
 
 
+@pytest.mark.parametrize("before_s", [0, 300])
+@pytest.mark.parametrize("quiet_s", [0, 5 * HOUR])
+def test_an_outage_soon_after_traffic_began_is_absorbed_as_long(before_s: int, quiet_s: int) -> None:
+    """After a start or a quiet night: 12 minutes at the rate since then, and then no more until an hour is over."""
+    clock = Clock()
+    of = spending(clock)
+    scored(of, clock, 10, 60)
+    clock.now += quiet_s or HOUR
+    if before_s:
+        scored(of, clock, 2 * before_s, before_s)
+    assert failing(of, clock, 0.2, 1440, 720) == 1440
+    assert failing(of, clock, 0.2, 4000, 2000) <= 0.05 * 4000
+
+
 @pytest.mark.parametrize(("cap", "went"), [(0.0, 0), (0.2, FREE), (0.5, 125), (1.0, 250)])
 def test_a_hundred_may_in_any_case_but_at_0_and_at_1_all_may(cap: float, went: int) -> None:
-    """Without an hour of traffic before it."""
+    """Of few requests in an hour."""
     clock = Clock()
-    assert failing(spending(clock), clock, cap, 250, 1) == went
+    of = spending(clock)
+    clock.now += HOUR
+    assert failing(of, clock, cap, 250, HOUR - 1) == pytest.approx(went, abs=3)
 
 
 def test_at_1_nothing_is_capped_however_late_an_answer_fails() -> None:
@@ -80,7 +96,8 @@ def test_the_log_says_once_that_the_cap_is_reached_and_once_that_it_is_over() ->
     registry = CollectorRegistry()
     of = spending(clock, registry)
     with capture_logs() as logs:
-        failing(of, clock, 0.2, 2000, 600)
+        went = failing(of, clock, 0.05, 2000, 600)
+        assert 600 <= went < 700
         assert registry.get_sample_value("pointsman_unscored_strong_capped") == 1
         scored(of, clock, 100, 59)
         assert [(each["log_level"], each["event"]) for each in logs] == [("warning", "cap on unscored spending reached")]
@@ -88,7 +105,7 @@ def test_the_log_says_once_that_the_cap_is_reached_and_once_that_it_is_over() ->
         assert registry.get_sample_value("pointsman_unscored_strong_capped") == 0
         scored(of, clock, 100, 600)
     assert [each["event"] for each in logs[1:]] == ["cap on unscored spending no longer reached"]
-    assert logs[1]["capped"] == 1600
+    assert logs[1]["capped"] == 2000 - went
 
 
 def test_the_metric_has_the_hours_share() -> None:

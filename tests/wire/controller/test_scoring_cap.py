@@ -22,6 +22,7 @@ from tests.support.scorers import ScriptedScorers
 from tests.wire.controller.asking import Request, Spec, refusal, route
 from tests.wire.controller.relaying import body, refused
 
+CAP = 0.01  # of what an hour would have at the rate of the first seconds
 MF, LOSS = Spec(model="router-mf-0.5"), Spec(strategies=["mf"], max_quality_loss=0.03)
 
 
@@ -49,7 +50,8 @@ async def test_past_the_cap_a_request_is_refused_before_any_backend_is_called(
     """503 with retry-after, a reason of its own, counted, and in the decision log; a pinned tier needs no score and goes on."""
     scorers.fail_with = grpc.StatusCode.INTERNAL
     file = tmp_path / "decisions.jsonl"
-    async with running_controller(backends, scorers.address, own={"decision_log": {"path": file}}) as controller:
+    own = {"decision_log": {"path": file}, "scorer_failure_to_strong_cap": CAP}
+    async with running_controller(backends, scorers.address, own=own) as controller:
         await _use_up(controller)
         reason, facts = await refused(controller, body("router-mf-0.5"))
         assert (reason, facts["code"], facts["http_status"], facts["retry_after_s"]) == ("SCORING_CAPPED", "UNAVAILABLE", "503", "1")
@@ -70,14 +72,14 @@ async def test_past_the_cap_a_request_goes_weak_where_the_settings_say_so_and_it
     """But never one whose loss is bounded; settings that are read again don't forget what was spent, and count at once."""
     write_record(tmp_path, certified(strong_model="strong-model", weak_model="weak-model"))
     scorers.fail_with = grpc.StatusCode.INTERNAL
-    own = {"on_scorer_failure_cap": "weak"}
+    own = {"on_scorer_failure_cap": "weak", "scorer_failure_to_strong_cap": CAP}
     async with running_controller(backends, scorers.address, own=own, records_dir=tmp_path) as controller:
         await _use_up(controller)
         receipt = (await route(controller, MF)).receipt
         assert (receipt.decision.tier, receipt.decision.reason) == (routing_pb2.TIER_WEAK, routing_pb2.REASON_SCORING_CAPPED)
         assert receipt.opinions[0].failure == routing_pb2.REASON_SCORER_ERROR
         assert (await refusal(controller, Request(prompt="x", routing=LOSS)))[1] == "SCORING_CAPPED"
-        for cap, tier in ((1.0, routing_pb2.TIER_STRONG), (0.2, routing_pb2.TIER_WEAK)):
+        for cap, tier in ((1.0, routing_pb2.TIER_STRONG), (CAP, routing_pb2.TIER_WEAK)):
             changed = controller.settings.controller.model_copy(update={"scorer_failure_to_strong_cap": cap})
             await controller.reload(Settings.model_validate({**dict(controller.settings), "controller": changed}))
             assert (await route(controller, MF)).decision.tier == tier

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.dispatch import BreakerOpen, wait_before_retry
+from controller.retrying import BreakerOpen, wait_before_retry
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import BackendError, BackendFailed, BackendRateLimited, BackendTimeout, BackendUnreachable
 
