@@ -8,11 +8,11 @@ from typing import Any
 from controller.batch import checked
 from controller.chat_codec import chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
-from controller.exchange import Exchange
 from controller.generations import Generations
 from controller.listing import listed_ensembles, listed_strategies
 from controller.pins import Pins
 from controller.record_book import RecordBook
+from controller.relaying import cut, relay, relay_whole
 from controller.rpc import Context, answers_errors, deadline_of, send_decision, write
 from controller.scorers import Scorers
 from controller.sse import events_of
@@ -27,7 +27,7 @@ from pointsman.runtime.errors import (
     PointsmanError,
 )
 from pointsman.runtime.settings import Settings
-from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc
+from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 
 _PIECE_BYTES = 1 << 20
 
@@ -115,36 +115,22 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 async for raw in events_of(exchange.pieces()):
                     await write(context, event(chunk=chunk_from_event(raw)))
             except (BackendError, DeadlineExceeded) as error:
-                await write(context, event(error=_cut(exchange, error, request_id)))
+                await write(context, event(error=cut(exchange, error, request_id)))
             await write(context, event(receipt=exchange.receipt))
 
     @answers_errors
     async def Relay(  # type: ignore[override]  # noqa: N802 (writes to its stream, so returns nothing)
         self, request: route_service_pb2.RelayRequest, context: Context, request_id: str
     ) -> None:
-        call = Call(
-            request_id,
-            deadline_of(context, self._timeout_s),
-            request.routing,
-            request.body,
-            request.endpoint,
-            [(header.name, header.value) for header in request.headers],
-        )
-        event = route_service_pb2.RelayResponse
-        async with self._controller.exchange(call) as exchange:
-            if exchange.answer.is_stream:
-                await self._start_relay(context, exchange, request_id, exchange.answer.headers)
-                try:
-                    async for piece in exchange.pieces():
-                        await write(context, event(bytes=piece))
-                except (BackendError, DeadlineExceeded) as error:
-                    await write(context, event(error=_cut(exchange, error, request_id)))
-            else:
-                body = await exchange.whole()
-                await self._start_relay(context, exchange, request_id, [*exchange.answer.headers, ("content-length", str(len(body)))])
-                for start in range(0, len(body), _PIECE_BYTES):
-                    await write(context, event(bytes=body[start : start + _PIECE_BYTES]))
-            await write(context, event(finished=route_service_pb2.RelayResponse.Finished(receipt=exchange.receipt)))
+        async with self._controller.exchange(self._relayed(request, context, request_id)) as exchange:
+            await relay(exchange, context, request_id)
+
+    @answers_errors
+    async def RelayWhole(  # noqa: N802
+        self, request: route_service_pb2.RelayWholeRequest, context: Context, request_id: str
+    ) -> route_service_pb2.RelayWholeResponse:
+        async with self._controller.exchange(self._relayed(request.relay, context, request_id)) as exchange:
+            return await relay_whole(exchange, self._settings.controller.max_response_bytes)
 
     @answers_errors
     async def ListStrategies(  # noqa: N802
@@ -165,12 +151,9 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         deadline = deadline_of(context, self._timeout_s)
         return Call(request_id, deadline, request.routing, body, model_counts=request.WhichOneof("request") == "body")
 
-    async def _start_relay(self, context: Context, exchange: Exchange, request_id: str, headers: Sequence[tuple[str, str]]) -> None:
-        await send_decision(context, exchange.decision, request_id)
-        started = route_service_pb2.RelayResponse.Started(status=exchange.answer.status, decision=exchange.decision)
-        for name, value in headers:
-            started.headers.add(name=name, value=value)
-        await write(context, route_service_pb2.RelayResponse(started=started))
+    def _relayed(self, request: route_service_pb2.RelayRequest, context: Context, request_id: str) -> Call:
+        headers = [(header.name, header.value) for header in request.headers]
+        return Call(request_id, deadline_of(context, self._timeout_s), request.routing, request.body, request.endpoint, headers)
 
 
 def _prompt(request: route_service_pb2.RouteRequest | route_service_pb2.CompareStrategiesRequest) -> str | Sequence[Any]:
@@ -182,9 +165,3 @@ def _prompt(request: route_service_pb2.RouteRequest | route_service_pb2.CompareS
                 raise InvalidBody("messages is empty; at least one message is needed.", param="messages")
             return messages_to_json(request.messages.messages)
     raise InvalidRequest("The request has no input; it needs a prompt or messages.", param="input")
-
-
-def _cut(exchange: Exchange, error: PointsmanError, request_id: str) -> error_pb2.Error:
-    """The error event of a stream that began and can't go on; the receipt says so too."""
-    exchange.fail(error)
-    return to_status(error, request_id)

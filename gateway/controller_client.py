@@ -83,7 +83,25 @@ class ControllerCall(Generic[Message]):
         self._call.cancel()
 
 
-def _translated(error: grpc.aio.AioRpcError | asyncio.CancelledError, call: grpc.aio.UnaryStreamCall[Any, Any]) -> BaseException:
+class WholeCall:
+    """A relay in progress whose answer comes in one message. It ends by `answer()` or by `cancel()`."""
+
+    def __init__(self, call: grpc.aio.UnaryUnaryCall[Any, route_service_pb2.RelayWholeResponse]) -> None:
+        self._call = call
+
+    async def answer(self) -> route_service_pb2.RelayWholeResponse:
+        """The answer. Raises `ControllerFailed` and `CallCancelled`."""
+        try:
+            return await self._call
+        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+            raise _translated(error, self._call) from None
+
+    def cancel(self) -> None:
+        """Ends the call; nothing happens to one that has ended."""
+        self._call.cancel()
+
+
+def _translated(error: grpc.aio.AioRpcError | asyncio.CancelledError, call: grpc.aio.Call) -> BaseException:
     """What to raise: grpc.aio raises either of the two both for a cancelled task and for a cancelled call."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -118,6 +136,11 @@ class ControllerClient:
         """Starts a relay: started, bytes …, error where it was cut, finished."""
         call = self._stub.Relay(request, timeout=timeout_s, metadata=((REQUEST_ID, request_id), *trace))
         return ControllerCall(call)
+
+    def relay_whole(self, request: route_service_pb2.RelayRequest, *, request_id: str, timeout_s: float, trace: Headers) -> WholeCall:
+        """Starts a relay that answers whole."""
+        whole = route_service_pb2.RelayWholeRequest(relay=request)
+        return WholeCall(self._stub.RelayWhole(whole, timeout=timeout_s, metadata=((REQUEST_ID, request_id), *trace)))
 
     def forward(self, method: str, request: bytes, *, request_id: str, timeout_s: float, trace: Headers) -> ControllerCall[bytes]:
         """Starts any call of RouteService with the message as it came: on the wire a unary call is a stream of one message."""

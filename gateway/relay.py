@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-from gateway.controller_client import CallCancelled, ControllerCall, ControllerClient
+from gateway.controller_client import CallCancelled, ControllerCall, ControllerClient, WholeCall
 from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
 from gateway.limits import Limits
 from gateway.relayed_answer import send_answer
+from gateway.whole_answer import may_stream, send_whole
 from pointsman.runtime.decision_headers import routing_from_headers
 from pointsman.runtime.errors import Overloaded
 from pointsman.runtime.settings import GatewaySettings
@@ -56,15 +57,19 @@ class Relay:
         routing = routing_from_headers(said.items())
         body = await exchange.body(self._settings.max_body_bytes, deadline)
         request = route_service_pb2.RelayRequest(endpoint=endpoint, headers=to_backends(list(said.items())), body=body, routing=routing)
-        call = self._controller.relay(
-            request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace_context(said)
-        )
-        async with _cancelled_when_caller_goes(exchange, call):
-            await send_answer(exchange, call, with_receipt=with_receipt)
+        trace = trace_context(said)
+        if may_stream(body):
+            call = self._controller.relay(request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace)
+            async with _cancelled_when_caller_goes(exchange, call):
+                await send_answer(exchange, call, with_receipt=with_receipt)
+        else:
+            whole = self._controller.relay_whole(request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace)
+            async with _cancelled_when_caller_goes(exchange, whole):
+                await send_whole(exchange, whole, with_receipt=with_receipt)
 
 
 @asynccontextmanager
-async def _cancelled_when_caller_goes(exchange: Exchange, call: ControllerCall[Any]) -> AsyncIterator[None]:
+async def _cancelled_when_caller_goes(exchange: Exchange, call: ControllerCall[Any] | WholeCall) -> AsyncIterator[None]:
     """Cancels the call the moment the caller closes the connection. Raises `CallerGone`."""
 
     async def watch() -> None:

@@ -46,7 +46,7 @@ async def send_answer(exchange: Exchange, call: RelayCall, *, with_receipt: bool
 
 
 async def _send_events(exchange: Exchange, call: RelayCall, status: int, headers: Headers, *, with_receipt: bool) -> None:
-    kept = _without(headers, "content-length", "cache-control", "x-accel-buffering")
+    kept = without(headers, "content-length", "cache-control", "x-accel-buffering")
     await exchange.start(status, [*kept, ("cache-control", "no-cache"), ("x-accel-buffering", "no")])
     tail = b""
 
@@ -63,7 +63,7 @@ async def _send_events(exchange: Exchange, call: RelayCall, status: int, headers
         await exchange.write(gap + b"data: " + openai_error_of(ending.error)[1] + b"\n\n")
         gap = b""
     if with_receipt and ending.receipt is not None:
-        await exchange.write(gap + f": pointsman-receipt {_as_json(ending.receipt)}\n\n".encode())
+        await exchange.write(gap + f": pointsman-receipt {receipt_json(ending.receipt)}\n\n".encode())
     await exchange.end()
 
 
@@ -76,11 +76,11 @@ async def _send_whole(exchange: Exchange, call: RelayCall, status: int, headers:
 
     ending = await _read_to_end(call, keep)
     if ending.error is not None:
-        await exchange.fail(ending.error, _without(headers, "content-type", "content-length", "content-encoding"))
+        await exchange.fail(ending.error, without(headers, "content-type", "content-length", "content-encoding"))
         return
     if ending.receipt is not None:
-        headers = [*headers, (RECEIPT, _as_json(ending.receipt))]
-    await exchange.answer(status, _without(headers, "content-length"), b"".join(pieces))
+        headers = [*headers, (RECEIPT, receipt_json(ending.receipt))]
+    await exchange.answer(status, without(headers, "content-length"), b"".join(pieces))
 
 
 async def _end(exchange: Exchange, ending: _Ending) -> None:
@@ -115,10 +115,10 @@ def _is_event_stream(headers: Headers) -> bool:
     return any(name == "content-type" and value.lower().startswith("text/event-stream") for name, value in headers)
 
 
-def _without(headers: Headers, *names: str) -> Headers:
+def without(headers: Headers, *names: str) -> Headers:
     return [(name, value) for name, value in headers if name not in names]
 
 
-def _as_json(receipt: routing_pb2.Receipt) -> str:
+def receipt_json(receipt: routing_pb2.Receipt) -> str:
     """On one line and in ASCII, as a header and a comment need it."""
     return json.dumps(json_format.MessageToDict(receipt, preserving_proto_field_name=True), separators=(",", ":"))

@@ -605,6 +605,64 @@ class RelayResponse(_message.Message):
 Global___RelayResponse: _TypeAlias = RelayResponse  # noqa: Y015
 
 @_typing.final
+class RelayWholeRequest(_message.Message):
+    """As RelayRequest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELAY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def relay(self) -> Global___RelayRequest:
+        """What is relayed."""
+
+    def __init__(
+        self,
+        *,
+        relay: Global___RelayRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["relay", b"relay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["relay", b"relay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelayWholeRequest: _TypeAlias = RelayWholeRequest  # noqa: Y015
+
+@_typing.final
+class RelayWholeResponse(_message.Message):
+    """The whole answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
+    """The backend's bytes as they came."""
+    @_builtins.property
+    def started(self) -> Global___RelayResponse.Started:
+        """Status, headers, what was decided."""
+
+    @_builtins.property
+    def receipt(self) -> _routing_pb2.Receipt:
+        """What was decided, spent and retried."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___RelayResponse.Started | None = ...,
+        body: _builtins.bytes = ...,
+        receipt: _routing_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "receipt", b"receipt", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelayWholeResponse: _TypeAlias = RelayWholeResponse  # noqa: Y015
+
+@_typing.final
 class ListStrategiesRequest(_message.Message):
     """No parameters yet."""
 

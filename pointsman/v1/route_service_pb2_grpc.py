@@ -72,6 +72,11 @@ class RouteServiceStub(object):
                 request_serializer=pointsman_dot_v1_dot_route__service__pb2.RelayRequest.SerializeToString,
                 response_deserializer=pointsman_dot_v1_dot_route__service__pb2.RelayResponse.FromString,
                 _registered_method=True)
+        self.RelayWhole = channel.unary_unary(
+                '/pointsman.v1.RouteService/RelayWhole',
+                request_serializer=pointsman_dot_v1_dot_route__service__pb2.RelayWholeRequest.SerializeToString,
+                response_deserializer=pointsman_dot_v1_dot_route__service__pb2.RelayWholeResponse.FromString,
+                _registered_method=True)
         self.ListStrategies = channel.unary_unary(
                 '/pointsman.v1.RouteService/ListStrategies',
                 request_serializer=pointsman_dot_v1_dot_route__service__pb2.ListStrategiesRequest.SerializeToString,
@@ -132,6 +137,14 @@ class RouteServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RelayWhole(self, request, context):
+        """Relay of a request that doesn't ask for a stream, in one message, which is less work on both sides. What a backend streams nevertheless
+        comes whole too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListStrategies(self, request, context):
         """What is there: strategies, ready or not, checkpoints, calibrated thresholds; pairs and their models.
         """
@@ -171,6 +184,11 @@ def add_RouteServiceServicer_to_server(servicer, server):
                     servicer.Relay,
                     request_deserializer=pointsman_dot_v1_dot_route__service__pb2.RelayRequest.FromString,
                     response_serializer=pointsman_dot_v1_dot_route__service__pb2.RelayResponse.SerializeToString,
+            ),
+            'RelayWhole': grpc.unary_unary_rpc_method_handler(
+                    servicer.RelayWhole,
+                    request_deserializer=pointsman_dot_v1_dot_route__service__pb2.RelayWholeRequest.FromString,
+                    response_serializer=pointsman_dot_v1_dot_route__service__pb2.RelayWholeResponse.SerializeToString,
             ),
             'ListStrategies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListStrategies,
@@ -348,6 +366,33 @@ class RouteService(object):
             '/pointsman.v1.RouteService/Relay',
             pointsman_dot_v1_dot_route__service__pb2.RelayRequest.SerializeToString,
             pointsman_dot_v1_dot_route__service__pb2.RelayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RelayWhole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pointsman.v1.RouteService/RelayWhole',
+            pointsman_dot_v1_dot_route__service__pb2.RelayWholeRequest.SerializeToString,
+            pointsman_dot_v1_dot_route__service__pb2.RelayWholeResponse.FromString,
             options,
             channel_credentials,
             insecure,

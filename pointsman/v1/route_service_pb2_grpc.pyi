@@ -53,6 +53,10 @@ class RouteServiceStub:
     """Decides, calls the backend, streams the answer: chunks, then the receipt."""
     Relay: _grpc.UnaryStreamMultiCallable[_route_service_pb2.RelayRequest, _route_service_pb2.RelayResponse]
     """The raw form that the REST shim uses: the caller's bytes in, the backend's bytes out."""
+    RelayWhole: _grpc.UnaryUnaryMultiCallable[_route_service_pb2.RelayWholeRequest, _route_service_pb2.RelayWholeResponse]
+    """Relay of a request that doesn't ask for a stream, in one message, which is less work on both sides. What a backend streams nevertheless
+    comes whole too.
+    """
     ListStrategies: _grpc.UnaryUnaryMultiCallable[_route_service_pb2.ListStrategiesRequest, _route_service_pb2.ListStrategiesResponse]
     """What is there: strategies, ready or not, checkpoints, calibrated thresholds; pairs and their models."""
 
@@ -81,6 +85,10 @@ class RouteServiceAsyncStub(RouteServiceStub):
     """Decides, calls the backend, streams the answer: chunks, then the receipt."""
     Relay: _aio.UnaryStreamMultiCallable[_route_service_pb2.RelayRequest, _route_service_pb2.RelayResponse]  # type: ignore[assignment]
     """The raw form that the REST shim uses: the caller's bytes in, the backend's bytes out."""
+    RelayWhole: _aio.UnaryUnaryMultiCallable[_route_service_pb2.RelayWholeRequest, _route_service_pb2.RelayWholeResponse]  # type: ignore[assignment]
+    """Relay of a request that doesn't ask for a stream, in one message, which is less work on both sides. What a backend streams nevertheless
+    comes whole too.
+    """
     ListStrategies: _aio.UnaryUnaryMultiCallable[_route_service_pb2.ListStrategiesRequest, _route_service_pb2.ListStrategiesResponse]  # type: ignore[assignment]
     """What is there: strategies, ready or not, checkpoints, calibrated thresholds; pairs and their models."""
 
@@ -142,6 +150,16 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_route_service_pb2.RelayResponse], _abc.AsyncIterator[_route_service_pb2.RelayResponse]]:
         """The raw form that the REST shim uses: the caller's bytes in, the backend's bytes out."""
+
+    @_abc_1.abstractmethod
+    def RelayWhole(
+        self,
+        request: _route_service_pb2.RelayWholeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_route_service_pb2.RelayWholeResponse, _abc.Awaitable[_route_service_pb2.RelayWholeResponse]]:
+        """Relay of a request that doesn't ask for a stream, in one message, which is less work on both sides. What a backend streams nevertheless
+        comes whole too.
+        """
 
     @_abc_1.abstractmethod
     def ListStrategies(

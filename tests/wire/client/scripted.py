@@ -92,6 +92,9 @@ class ScriptedRouteService(route_service_pb2_grpc.RouteServiceServicer):
             receipt.error = "BACKEND_CUT"
         yield pb.StreamChatCompletionResponse(receipt=receipt)
 
+    async def RelayWhole(self, request: pb.RelayWholeRequest, context: Any) -> pb.RelayWholeResponse:
+        raise NotImplementedError
+
     async def Relay(self, request: pb.RelayRequest, context: Any) -> AsyncIterator[pb.RelayResponse]:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the client has no use for it")
         yield pb.RelayResponse()

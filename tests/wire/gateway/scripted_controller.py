@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
@@ -68,6 +68,29 @@ async def abort(context: Context, error: PointsmanError) -> None:
     await context.abort(wire_form(error).grpc_code, error.message, trailing)
 
 
+class _Collected:
+    """A call's context whose writes make up one message."""
+
+    def __init__(self, context: Context) -> None:
+        self.answer = route_service_pb2.RelayWholeResponse()
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    async def write(self, event: Event) -> None:
+        match event.WhichOneof("event"):
+            case "started":
+                self.answer.started.CopyFrom(event.started)
+            case "bytes":
+                self.answer.body += event.bytes
+            case "error":
+                code = next(code for code in grpc.StatusCode if code.value[0] == event.error.code)
+                await self._context.abort(code, event.error.message, ((DETAILS_KEY, event.error.SerializeToString()),))
+            case "finished":
+                self.answer.receipt.CopyFrom(event.finished.receipt)
+
+
 class ScriptedController(route_service_pb2_grpc.RouteServiceServicer):
     """Set `relay` (and `failure` for the other methods) before a request; read the rest after it."""
 
@@ -98,6 +121,12 @@ class ScriptedController(route_service_pb2_grpc.RouteServiceServicer):
             # The second is what a write that waits is told.
             self.cancelled.set()
             raise asyncio.CancelledError from None
+
+    async def RelayWhole(self, request: route_service_pb2.RelayWholeRequest, context: Context) -> route_service_pb2.RelayWholeResponse:
+        """What the script writes, in one message; an error event among it fails the call, since nothing has been sent before it."""
+        whole = _Collected(context)
+        await self.Relay(request.relay, cast(Context, whole))
+        return whole.answer
 
     async def Route(self, request: route_service_pb2.RouteRequest, context: Context) -> route_service_pb2.RouteResponse:
         self._remember(context)
