@@ -45,6 +45,9 @@ class ControllerChannel:
     def __init__(self, controllers: Sequence[str], tls: ClientTls | None = None) -> None:
         """Raises `SettingsError` for addresses that don't go together."""
         self._target = target_of(controllers)
+        if tls and len(controllers) > 1 and not tls.options():
+            # gRPC would look for one and the same name in all their certificates, and it isn't an address of theirs.
+            raise SettingsError("gateway.controller_tls.server_name: several controllers need the one name that their certificates have")
         self._tls = tls
         self._pem = tls.now() if tls else None
         self._channel = self._open()

@@ -38,4 +38,5 @@ def names_in_certificate(certificate: Mapping[str, Any] | None) -> tuple[str, ..
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
+    # gRPC says of a certificate without a common name that it is empty.
+    return tuple(dict.fromkeys(name for name in names if name))
