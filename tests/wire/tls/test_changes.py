@@ -77,9 +77,7 @@ async def test_new_connections_get_the_new_certificate_and_no_stream_is_lost(our
             assert [event.WhichOneof("event") async for event in events] == ["bytes", "finished"]
 
 
-async def test_a_bad_or_half_written_pair_is_refused_and_named_and_the_old_one_stays(
-    ours: Authority, scripted: ScriptedController
-) -> None:
+async def test_a_bad_or_half_written_pair_is_refused_and_named_and_the_old_one_stays(ours: Authority, scripted: ScriptedController) -> None:
     """A key of another certificate, half a file, an empty one, none; the log has it once each, and never the key."""
     other = ours.issue()
     async with gateway_with(ours, scripted) as (gateway, metrics):
