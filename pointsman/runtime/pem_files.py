@@ -10,12 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from pointsman.runtime.file_stamps import stamp_of
 from pointsman.runtime.settings_file import SettingsError
 
-log = structlog.get_logger()
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -109,6 +106,9 @@ class PemFiles:
             return self._pem
 
     def _read_again(self) -> None:
+        import structlog  # here: a command reads once, and its own installation doesn't have it
+
+        log = structlog.get_logger()
         try:
             pem = self.paths.read()
         except SettingsError as error:

@@ -10,12 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from pointsman.runtime.file_stamps import stamp_of
 from pointsman.runtime.settings_file import SettingsError, read_secret
 
-log = structlog.get_logger()
 AUTHORIZATION: Final = "authorization"
 _BEARER: Final = "bearer "
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{16,4096}", re.ASCII)
@@ -37,14 +34,20 @@ class Tokens:
             return self._tokens
         with self._lock:
             if (stamp := stamp_of(self._file)) != self._seen:
-                try:
-                    self._tokens = self._read()
-                except SettingsError as error:
-                    log.error("token refused, the old one stays", error=str(error))
-                else:
-                    log.info("token read again", settings=f"{self._where}_file")
+                self._read_again()
                 self._seen = stamp
             return self._tokens
+
+    def _read_again(self) -> None:
+        import structlog  # here: a command reads once, and its own installation doesn't have it
+
+        log = structlog.get_logger()
+        try:
+            self._tokens = self._read()
+        except SettingsError as error:
+            log.error("token refused, the old one stays", error=str(error))
+        else:
+            log.info("token read again", settings=f"{self._where}_file")
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What a call carries: the first token, or nothing."""

@@ -65,14 +65,13 @@ async def all_outcomes(channel: grpc.aio.Channel, said: Said) -> dict[str, str]:
     unknown: Any = channel.unary_unary("/pointsman.v1.RouteService/NoSuch", request_serializer=Message.SerializeToString)
     # It never sends its first message: an answer that waited for it would not come.
     silent: Any = admin.Calibrate(_silence(), metadata=said) if said != bearer(TOKEN) else admin.Calibrate(iter(()), metadata=said)
+    listing = reflection_pb2.ServerReflectionRequest(list_services="")
     return {
         "unary": await outcome(route.ListStrategies(route_service_pb2.ListStrategiesRequest(), metadata=said)),
         "stream": await outcome(stream.read()),
         "admin": await outcome(admin.Stats(admin_service_pb2.StatsRequest(), metadata=said)),
         "client stream": await outcome(silent),
-        "reflection": await outcome(
-            _first(reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), metadata=said))
-        ),
+        "reflection": await outcome(_first(reflection.ServerReflectionInfo(iter([listing]), metadata=said))),
         "unknown": await outcome(unknown(route_service_pb2.RouteRequest(), metadata=said)),
         "health": await outcome(health.Check(health_pb2.HealthCheckRequest(), metadata=said)),
     }
@@ -187,7 +186,7 @@ async def test_admin_service_is_refused_where_others_reach_a_controller_that_ask
         ({"host": "localhost"}, ("OK", "OK"), False),
         ({"host": "::1"}, ("OK", "OK"), False),
     ):
-        settings = ControllerSettings(**own)  # type: ignore[arg-type]
+        settings = ControllerSettings(**own)
         with capture_logs() as logs:
             warn_if_open(settings)
         assert [entry["log_level"] for entry in logs] == ["warning"] * warns
