@@ -36,11 +36,9 @@ def http_ready(host: str, port: int, path: str, tls: TlsSettings | None = None) 
             return None if insists else f"no answer on port {port} yet: {error.strerror}"
         except (OSError, TimeoutError):
             return f"no answer on port {port} yet"
-        return (
-            None
-            if status == "200" or (insists and not status)
-            else (" ".join(body.split())[:_SHOWN] or f"{path} answers {status or 'nothing'}")
-        )
+        if status == "200" or (insists and not status):
+            return None
+        return " ".join(body.split())[:_SHOWN] or f"{path} answers {status or 'nothing'}"
 
     return probe
 
