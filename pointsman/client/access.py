@@ -85,5 +85,9 @@ def opening(address: str, access: Access) -> Opening:
     encrypted = credentials or (tls.credentials if tls else None)
     if key and not encrypted and not is_local_target(address) and not access.get("allow_plaintext_key"):
         raise ValueError(f"api_key would go to {address} in plain text; use TLS, or allow_plaintext_key where the network is safe")
+    options = [*channel_options(), *(tls.options if tls else [])]
+    if is_local_target(address):
+        # A proxy of the environment is another machine, and would be told the key.
+        options.append(("grpc.enable_http_proxy", 0))
     metadata: Metadata = (("authorization", f"Bearer {key}"),) if key else ()
-    return Opening(encrypted, [*channel_options(), *(tls.options if tls else [])], metadata)
+    return Opening(encrypted, options, metadata)

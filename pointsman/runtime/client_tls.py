@@ -50,6 +50,8 @@ class ControllerAccess:
 
     def channel(self, target: str, options: Sequence[tuple[str, str | int]]) -> grpc.Channel:
         """A synchronous channel, for a command."""
+        # Controllers are behind no proxy, and none should be told the token.
+        options = [*options, ("grpc.enable_http_proxy", 0)]
         if self.tls is None:
             return grpc.insecure_channel(target, options=options)
         return grpc.secure_channel(target, self.tls.credentials(self.tls.now()), options=[*options, *self.tls.options()])

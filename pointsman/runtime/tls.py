@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import grpc
 
@@ -36,11 +36,8 @@ class ServerTls:
         return self._settings.client_certificates == "required"
 
     def context(self) -> ssl.SSLContext:
-        """For servers that take the standard library's contexts; each handshake gets the newest certificate."""
-        first = self._set(self._files.now().context)
-        # Called for every handshake, a client that names no server among them.
-        first.sni_callback = self._newest
-        return first
+        """For servers that take the standard library's contexts; each connection gets the newest certificate."""
+        return _Newest(self._context)
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """For gRPC servers; each handshake gets the newest certificate."""
@@ -57,19 +54,32 @@ class ServerTls:
         fetch = cast("Callable[[], grpc.ServerCertificateConfiguration]", newest)
         return grpc.dynamic_ssl_server_credentials(self._grpc_configuration(given), fetch, self.requires_client_certificates)
 
-    def _newest(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        newest = self._files.now().context
-        if newest is not context:
-            connection.context = self._set(newest)
-
-    def _set(self, context: ssl.SSLContext) -> ssl.SSLContext:
+    def _context(self) -> ssl.SSLContext:
+        context = self._files.now().context
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = _VERIFY[self._settings.client_certificates]
-        # A resumed session isn't verified again: without tickets, an authority that was taken out lets nobody in.
-        context.options |= ssl.OP_NO_TICKET
-        context.num_tickets = 0
         return context
 
     def _grpc_configuration(self, pem: Pem) -> grpc.ServerCertificateConfiguration:
         authorities = pem.authorities if self.requires_client_certificates else None
         return grpc.ssl_server_certificate_configuration([(pem.key or b"", pem.chain or b"")], authorities)
+
+
+class _Newest(ssl.SSLContext):
+    """Makes each connection by the context that is in force then.
+
+    One context whose certificate is replaced would go on resuming sessions that the old files let in.
+    """
+
+    def __new__(cls, newest: Callable[[], ssl.SSLContext]) -> _Newest:
+        made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+        made.newest = newest
+        return made
+
+    newest: Callable[[], ssl.SSLContext]
+
+    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
+        return self.newest().wrap_bio(*arguments, **options)
+
+    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        return self.newest().wrap_socket(*arguments, **options)

@@ -98,3 +98,13 @@ async def test_what_cannot_go_together_is_refused_without_saying_the_key(kind: A
     with pytest.raises(ValueError, match="go together"):
         Tls(certificate_chain=b"x")
     assert "secret" not in repr(Tls(certificate_chain=b"x", private_key=b"secret"))
+
+
+async def test_a_key_for_this_machine_isnt_told_to_a_proxy(
+    caller: Caller, service: ScriptedRouteService, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment says."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    await caller.call(address, "route", "x", access={"api_key": KEY})
+    assert service.authorizations == [f"Bearer {KEY}"]

@@ -83,3 +83,16 @@ def _handshake(port: int, newest: ssl.TLSVersion) -> str:
                 return str(connection.version())
         except (ssl.SSLError, ConnectionError) as error:
             return f"refused: {getattr(error, 'reason', error)}"
+
+
+def visit(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[bool, bool, ssl.SSLSession | None]:
+    """Whether a client that offers to go on with an earlier session is let in, whether it was resumed, and the session now."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
+        try:
+            with context.wrap_socket(plain, server_hostname="localhost", session=session) as connection:
+                # HTTP/2's greeting, which HTTP/1.1 answers with an error; TLS 1.3 brings refusals and sessions with the first answer.
+                connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+                answered = bool(connection.recv(1))
+                return answered, bool(connection.session_reused), connection.session
+        except OSError:  # ssl.SSLError is one
+            return False, False, None

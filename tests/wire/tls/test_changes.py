@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 from tests.support.certificates import Authority
 from tests.wire.gateway.conftest import settings_for
 from tests.wire.gateway.scripted_controller import SSE, Context, ScriptedController, controller_on, finished, started
-from tests.wire.tls.connecting import grpc_channel, grpc_health, http_status, served_serial
+from tests.wire.tls.connecting import grpc_channel, grpc_health, http_status, served_serial, visit
 
 Event = route_service_pb2.RelayResponse
 
@@ -122,6 +123,29 @@ async def test_an_authority_that_was_taken_out_lets_nobody_in(ours: Authority, t
         # What the clients trust must stay.
         assert [await http_status(url, Rooted(roots, ours.folder), own) for own in (mine, foreign)] == ["refused", "200"]
         assert [await grpc_health(gateway.grpc_port, ours, own) for own in (mine, foreign)] == ["UNAVAILABLE", "SERVING"]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_session_that_an_authority_let_in_ends_with_it(
+    ours: Authority, theirs: Authority, scripted: ScriptedController, version: ssl.TLSVersion
+) -> None:
+    """A resumed session shows no certificate, so nobody could verify it anew."""
+    mine = ours.write(ours.issue("a.example"), "client")
+    tls = ours.server("required")
+    context = Rooted(ours.roots, ours.folder).context(mine)
+    context.maximum_version = version
+    context.set_alpn_protocols(["h2"])
+    async with serving(settings_for(scripted.port, tls=tls)) as gateway:
+        with serving_metrics("127.0.0.1", 0, CollectorRegistry(), ServerTls(tls, "controller.tls")) as metrics:
+            ports = (gateway.rest_port, gateway.grpc_port, metrics)
+            begun = [await asyncio.to_thread(visit, port, context, None) for port in ports]
+            assert [answered for answered, _, _ in begun] == [True] * 3
+            again = [await asyncio.to_thread(visit, port, context, one[2]) for port, one in zip(ports, begun, strict=True)]
+            assert [answered for answered, _, _ in again] == [True] * 3
+            assert [again[0][1], again[2][1]] == [True, True]
+            ours.ca_file.write_bytes(theirs.roots)
+            after = [await asyncio.to_thread(visit, port, context, one[2]) for port, one in zip(ports, again, strict=True)]
+            assert [answered for answered, _, _ in after] == [False] * 3
 
 
 class Rooted(Authority):
