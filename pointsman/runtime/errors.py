@@ -12,6 +12,8 @@
     │   ├── NotCalibrated            a strong share, and nobody has made a record for this checkpoint
     │   ├── NotCertified             a quality loss that no valid certificate bounds
     │   └── MissingCapability        no backend that may answer has what the request needs
+    ├── Unauthenticated              a token is missing or wrong
+    ├── PermissionDenied             who asks may not do this, or nobody may
     ├── NotFound                     no such endpoint
     ├── Overloaded                   a queue is full
     ├── Unimplemented                a release to come
@@ -106,6 +108,12 @@ class NotCertified(InvalidRequest): ...
 class MissingCapability(InvalidRequest): ...
 
 
+class Unauthenticated(PointsmanError): ...
+
+
+class PermissionDenied(PointsmanError): ...
+
+
 class NotFound(PointsmanError): ...
 
 
@@ -192,6 +200,8 @@ WIRE_FORMS: Final[Mapping[type[PointsmanError], WireForm]] = {
     NotCalibrated: WireForm("NOT_CALIBRATED", _C.FAILED_PRECONDITION, 400, _BAD),
     NotCertified: WireForm("NOT_CERTIFIED", _C.FAILED_PRECONDITION, 400, _BAD),
     MissingCapability: WireForm("MISSING_CAPABILITY", _C.INVALID_ARGUMENT, 400, _BAD),
+    Unauthenticated: WireForm("UNAUTHENTICATED", _C.UNAUTHENTICATED, 401, "authentication_error"),
+    PermissionDenied: WireForm("PERMISSION_DENIED", _C.PERMISSION_DENIED, 403, "permission_error"),
     NotFound: WireForm("NOT_FOUND", _C.NOT_FOUND, 404, _BAD),
     Overloaded: WireForm("OVERLOADED", _C.RESOURCE_EXHAUSTED, 429, "rate_limit_error"),
     Unimplemented: WireForm("UNIMPLEMENTED", _C.UNIMPLEMENTED, 501, _SERVER),
