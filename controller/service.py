@@ -13,9 +13,10 @@ from controller.chat_codec import chat_to_body, chunk_from_event, completion_fro
 from controller.controller import Call, Controller
 from controller.exchange import Exchange
 from controller.generations import Generations
+from controller.permissions import shown_to
 from controller.pins import Pins
 from controller.record_book import RecordBook
-from controller.rpc import Context, answers_errors, deadline_of, send_decision, write
+from controller.rpc import Context, answers_errors, caller_of, deadline_of, send_decision, tell_usage, write
 from controller.scorers import Scorers
 from controller.sse import events_of
 from controller.watch import Watch
@@ -63,7 +64,8 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         self, request: route_service_pb2.RouteRequest, context: Context, request_id: str
     ) -> route_service_pb2.RouteResponse:
         prompt = _prompt(request)
-        receipt = await self._controller.route(request_id, request.routing, prompt, deadline_of(context, self._timeout_s))
+        deadline, caller = deadline_of(context, self._timeout_s), caller_of(context)
+        receipt = await self._controller.route(request_id, request.routing, prompt, deadline, caller)
         await send_decision(context, receipt.decision, request_id)
         return route_service_pb2.RouteResponse(decision=receipt.decision, receipt=receipt)
 
@@ -72,7 +74,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         self, request: route_service_pb2.RouteBatchRequest, context: Context, request_id: str
     ) -> route_service_pb2.RouteBatchResponse:
         prompts, deadline = checked(request.prompts), deadline_of(context, self._timeout_s)
-        found = await self._controller.route_batch(request_id, request.routing, prompts, deadline)
+        found = await self._controller.route_batch(request_id, request.routing, prompts, deadline, caller_of(context))
         result = route_service_pb2.RouteBatchResponse.Result
         return route_service_pb2.RouteBatchResponse(
             results=[
@@ -84,7 +86,8 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     async def CompareStrategies(  # noqa: N802
         self, request: route_service_pb2.CompareStrategiesRequest, context: Context, request_id: str
     ) -> route_service_pb2.CompareStrategiesResponse:
-        opinions = await self._controller.compare(request.strategies, _prompt(request), deadline_of(context, self._timeout_s))
+        deadline, caller = deadline_of(context, self._timeout_s), caller_of(context)
+        opinions = await self._controller.compare(request.strategies, _prompt(request), deadline, caller)
         return route_service_pb2.CompareStrategiesResponse(opinions=opinions)
 
     @answers_errors
@@ -100,6 +103,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             response = completion_from_json(answer, exchange.answer.backend)
             response.receipt.CopyFrom(exchange.receipt)
             await send_decision(context, exchange.decision, request_id)
+            tell_usage(context, exchange.receipt)
             return response
 
     @answers_errors
@@ -119,6 +123,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                     await write(context, event(chunk=chunk_from_event(raw)))
             except (BackendError, DeadlineExceeded) as error:
                 await write(context, event(error=_cut(exchange, error, request_id)))
+            tell_usage(context, exchange.receipt)
             await write(context, event(receipt=exchange.receipt))
 
     @answers_errors
@@ -132,6 +137,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             request.body,
             request.endpoint,
             [(header.name, header.value) for header in request.headers],
+            caller=caller_of(context),
         )
         event = route_service_pb2.RelayResponse
         async with self._controller.exchange(call) as exchange:
@@ -147,6 +153,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 await self._start_relay(context, exchange, request_id, [*exchange.answer.headers, ("content-length", str(len(body)))])
                 for start in range(0, len(body), _PIECE_BYTES):
                     await write(context, event(bytes=body[start : start + _PIECE_BYTES]))
+            tell_usage(context, exchange.receipt)
             await write(context, event(finished=route_service_pb2.RelayResponse.Finished(receipt=exchange.receipt)))
 
     @answers_errors
@@ -175,11 +182,12 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             response.pairs.add(name=name, strong=strong, weak=weak, pinned=self._pins.tier(name))
         if settings.controller.allow_backend_names:
             response.backends.extend(sorted(settings.backends))
-        return response
+        return shown_to(caller_of(context), response)
 
     def _call(self, request: _TypedRequest, body: bytes, context: Context, request_id: str) -> Call:
         deadline = deadline_of(context, self._timeout_s)
-        return Call(request_id, deadline, request.routing, body, model_counts=request.WhichOneof("request") == "body")
+        model_counts = request.WhichOneof("request") == "body"
+        return Call(request_id, deadline, request.routing, body, model_counts=model_counts, caller=caller_of(context))
 
     async def _start_relay(self, context: Context, exchange: Exchange, request_id: str, headers: Sequence[tuple[str, str]]) -> None:
         await send_decision(context, exchange.decision, request_id)

@@ -10,7 +10,8 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import grpc
 
-from gateway.headers import Headers
+from gateway.headers import Headers, Metadata
+from pointsman.runtime.callers import USAGE_KEY
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
 from pointsman.runtime.error_forms import status_of, to_status
 from pointsman.runtime.errors import Unavailable
@@ -78,6 +79,15 @@ class ControllerCall(Generic[Message]):
             raise _translated(error, self._call) from None
         return None if message is grpc.aio.EOF else cast(Message, message)
 
+    async def tokens(self) -> int:
+        """That the answer took, by the controller's word at the end of a call that was read to its end; 0 where it says none."""
+        try:
+            metadata = await self._call.trailing_metadata()
+        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+            raise _translated(error, self._call) from None
+        said = next((value for key, value in metadata or () if key == USAGE_KEY and isinstance(value, str)), "")
+        return int(said) if said.isdecimal() and len(said) <= 18 else 0
+
     def cancel(self) -> None:
         """Ends the call; nothing happens to one that has ended."""
         self._call.cancel()
@@ -113,21 +123,21 @@ class ControllerClient:
         await self._channel.close()
 
     def relay(
-        self, request: route_service_pb2.RelayRequest, *, request_id: str, timeout_s: float, trace: Headers
+        self, request: route_service_pb2.RelayRequest, *, request_id: str, timeout_s: float, trace: Metadata
     ) -> ControllerCall[route_service_pb2.RelayResponse]:
         """Starts a relay: started, bytes …, error where it was cut, finished."""
         call = self._stub.Relay(request, timeout=timeout_s, metadata=((REQUEST_ID, request_id), *trace))
         return ControllerCall(call)
 
-    def forward(self, method: str, request: bytes, *, request_id: str, timeout_s: float, trace: Headers) -> ControllerCall[bytes]:
+    def forward(self, method: str, request: bytes, *, request_id: str, timeout_s: float, trace: Metadata) -> ControllerCall[bytes]:
         """Starts any call of RouteService with the message as it came: on the wire a unary call is a stream of one message."""
         start: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(f"/{ROUTE_SERVICE}/{method}")
         return ControllerCall(start(request, timeout=timeout_s, metadata=((REQUEST_ID, request_id), *trace)))
 
-    async def list_strategies(self, timeout_s: float) -> route_service_pb2.ListStrategiesResponse:
-        """What is there. Raises `ControllerFailed`."""
+    async def list_strategies(self, timeout_s: float, caller: Metadata = ()) -> route_service_pb2.ListStrategiesResponse:
+        """What is there, for a caller where one is named. Raises `ControllerFailed`."""
         try:
-            return await self._stub.ListStrategies(route_service_pb2.ListStrategiesRequest(), timeout=timeout_s)
+            return await self._stub.ListStrategies(route_service_pb2.ListStrategiesRequest(), timeout=timeout_s, metadata=tuple(caller))
         except grpc.aio.AioRpcError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -12,6 +12,7 @@ from gateway.controller_client import CallCancelled, ControllerCall, ControllerC
 from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
+from gateway.identity.keyring import caller_metadata
 from gateway.limits import Limits
 from gateway.relayed_answer import send_answer
 from pointsman.runtime.decision_headers import routing_from_headers
@@ -56,11 +57,11 @@ class Relay:
         routing = routing_from_headers(said.items())
         body = await exchange.body(self._settings.max_body_bytes, deadline)
         request = route_service_pb2.RelayRequest(endpoint=endpoint, headers=to_backends(list(said.items())), body=body, routing=routing)
-        call = self._controller.relay(
-            request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace_context(said)
-        )
+        trace = [*trace_context(said), *caller_metadata(exchange.caller)]
+        call = self._controller.relay(request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace)
         async with _cancelled_when_caller_goes(exchange, call):
             await send_answer(exchange, call, with_receipt=with_receipt)
+            exchange.seen.tokens = await call.tokens()
 
 
 @asynccontextmanager

@@ -12,8 +12,11 @@
     │   ├── NotCalibrated            a strong share, and nobody has made a record for this checkpoint
     │   ├── NotCertified             a quality loss that no valid certificate bounds
     │   └── MissingCapability        no backend that may answer has what the request needs
+    ├── Unauthenticated              a token is missing or wrong
+    ├── PermissionDenied             who asks may not do this, or nobody may
     ├── NotFound                     no such endpoint
     ├── Overloaded                   a queue is full
+    ├── RateLimited                  a key's own limit is reached
     ├── Unimplemented                a release to come
     ├── Unavailable                  a service of ours isn't there
     │   └── ScoringFailed            and the strategy's `on_failure` is `error`
@@ -105,10 +108,19 @@ class NotCertified(InvalidRequest): ...
 class MissingCapability(InvalidRequest): ...
 
 
+class Unauthenticated(PointsmanError): ...
+
+
+class PermissionDenied(PointsmanError): ...
+
+
 class NotFound(PointsmanError): ...
 
 
 class Overloaded(PointsmanError): ...
+
+
+class RateLimited(PointsmanError): ...
 
 
 class Unimplemented(PointsmanError): ...
@@ -188,8 +200,11 @@ WIRE_FORMS: Final[Mapping[type[PointsmanError], WireForm]] = {
     NotCalibrated: WireForm("NOT_CALIBRATED", _C.FAILED_PRECONDITION, 400, _BAD),
     NotCertified: WireForm("NOT_CERTIFIED", _C.FAILED_PRECONDITION, 400, _BAD),
     MissingCapability: WireForm("MISSING_CAPABILITY", _C.INVALID_ARGUMENT, 400, _BAD),
+    Unauthenticated: WireForm("UNAUTHENTICATED", _C.UNAUTHENTICATED, 401, "authentication_error"),
+    PermissionDenied: WireForm("PERMISSION_DENIED", _C.PERMISSION_DENIED, 403, "permission_error"),
     NotFound: WireForm("NOT_FOUND", _C.NOT_FOUND, 404, _BAD),
     Overloaded: WireForm("OVERLOADED", _C.RESOURCE_EXHAUSTED, 429, "rate_limit_error"),
+    RateLimited: WireForm("RATE_LIMITED", _C.RESOURCE_EXHAUSTED, 429, "rate_limit_error"),
     Unimplemented: WireForm("UNIMPLEMENTED", _C.UNIMPLEMENTED, 501, _SERVER),
     Unavailable: WireForm("UNAVAILABLE", _C.UNAVAILABLE, 503, _SERVER),
     ScoringFailed: WireForm("SCORING_FAILED", _C.UNAVAILABLE, 503, _SERVER),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import grpc
@@ -17,7 +17,7 @@ _NOTICE_S: Final = 0.5
 ROUTE_SERVICE: Final = "pointsman.v1.RouteService"
 
 
-def build_server(*, max_concurrent: int, max_body_bytes: int) -> grpc.aio.Server:
+def build_server(*, max_concurrent: int, max_body_bytes: int, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> grpc.aio.Server:
     """A server that refuses call `max_concurrent` + 1 and longer messages with RESOURCE_EXHAUSTED.
 
     Connections are closed gracefully after half an hour, so that clients look their targets up again and load spreads to new
@@ -25,6 +25,7 @@ def build_server(*, max_concurrent: int, max_body_bytes: int) -> grpc.aio.Server
     """
     return grpc.aio.server(
         maximum_concurrent_rpcs=max_concurrent,
+        interceptors=list(interceptors),
         options=[
             ("grpc.max_receive_message_length", max_body_bytes + ENVELOPE_BYTES),
             ("grpc.max_send_message_length", -1),

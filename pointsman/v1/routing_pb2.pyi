@@ -417,6 +417,7 @@ class Receipt(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The id that also stands in `x-pointsman-request-id`."""
     version: _builtins.str
@@ -427,6 +428,8 @@ class Receipt(_message.Message):
     """The calibration record or certificate that the threshold is from; empty where the request named the threshold itself. Of several
     strategies with a threshold: the records that their ranks are by, joined by `+`.
     """
+    caller: _builtins.str
+    """The name of the caller's key; empty where the gateway asks for none."""
     @_builtins.property
     def decision(self) -> Global___Decision:
         """What was decided."""
@@ -464,10 +467,11 @@ class Receipt(_message.Message):
         version: _builtins.str = ...,
         error: _builtins.str = ...,
         calibration: _builtins.str = ...,
+        caller: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "decision", b"decision", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "calibration", b"calibration", "cost", b"cost", "decision", b"decision", "error", b"error", "opinions", b"opinions", "request_id", b"request_id", "timings", b"timings", "usage", b"usage", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "calibration", b"calibration", "caller", b"caller", "cost", b"cost", "decision", b"decision", "error", b"error", "opinions", b"opinions", "request_id", b"request_id", "timings", b"timings", "usage", b"usage", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

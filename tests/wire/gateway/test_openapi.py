@@ -43,7 +43,9 @@ async def test_it_has_every_route_with_its_methods_and_no_other() -> None:
     """HEAD goes with GET, and OpenAPI knows no `:path`."""
     controller: Any = ControllerClient(["127.0.0.1:1"])
     health: Any = None
-    table: list[Any] = list(routes(Limits(settings_for(1)), controller, Readiness(controller, health, "s"), Observer()))
+    table: list[Any] = list(
+        routes(Limits(settings_for(1)), controller, Readiness(controller, health, "s"), Observer(), lambda handler: handler)
+    )
     served = {route.path.replace(":path", ""): {method.lower() for method in route.app.methods} - {"head"} for route in table}
     await controller.close()
     assert {path: set(item) - {"parameters"} for path, item in document()["paths"].items()} == served
