@@ -72,7 +72,9 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     async def Stats(  # noqa: N802
         self, request: admin_service_pb2.StatsRequest, context: Context, request_id: str
     ) -> admin_service_pb2.StatsResponse:
-        return stats_of(self._ledger.counters, self._ledger.uptime_s)
+        response = stats_of(self._ledger.counters, self._ledger.uptime_s)
+        response.callers.extend(self._ledger.callers.rows())
+        return response
 
 
 async def _examples(requests: AsyncIterator[admin_service_pb2.CalibrateRequest]) -> AsyncIterator[Example]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from controller.batch import in_order, most_in_flight
@@ -44,7 +44,7 @@ class Call:
     headers: Sequence[tuple[str, str]] = ()
     model_counts: bool = True
     """Whether the body's `model` says how to route; false for a body of our own making."""
-    caller: caller_pb2.Caller = NOBODY
+    caller: caller_pb2.Caller = field(default_factory=lambda: NOBODY)
 
 
 class Controller:

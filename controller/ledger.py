@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from controller.caller_ledger import CallerLedger
 from controller.spending import Spending
 from pointsman.runtime.decision_headers import reason_name, tier_name
 from pointsman.v1 import routing_pb2
@@ -42,6 +43,7 @@ class Ledger:
         self._begun = time.monotonic()
         self.spending = Spending()
         self.counters = _counters(registry)
+        self.callers = CallerLedger(registry)
         self._scoring = Histogram("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], buckets=_SECONDS, registry=registry)
         self._first_byte = Histogram(
             "pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", ["backend"], buckets=_SECONDS, registry=registry
@@ -77,10 +79,12 @@ class Ledger:
         """A request has ended, with or without an answer."""
         self._in_progress.dec()
         self._also(receipt)
+        self.callers.add(receipt)
         decision = receipt.decision
         if decision.tier == routing_pb2.TIER_UNSPECIFIED:
             self.counters.refused.labels(receipt.error).inc()
-            log.info("refused", request_id=receipt.request_id, error=receipt.error, total_s=round(receipt.timings.total_s, 4))
+            total_s = round(receipt.timings.total_s, 4)
+            log.info("refused", request_id=receipt.request_id, caller=receipt.caller or None, error=receipt.error, total_s=total_s)
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
         call = "chat" if receipt.attempts else "route"
@@ -96,6 +100,7 @@ class Ledger:
         log.info(
             "routed",
             request_id=receipt.request_id,
+            caller=receipt.caller or None,
             call=call,
             pair=decision.pair,
             strategy=decision.strategy,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pointsman import __version__
-from pointsman.cli import operating
+from pointsman.cli import keys, operating
 from pointsman.cli.exits import CommandFailed
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def build_app() -> typer.Typer:
     app.command("strategies")(_strategies)
     app.command("pin")(operating.pin)
     app.command("stats")(operating.stats)
+    app.add_typer(keys.build(), name="keys")
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("train", context_settings=passed_on)(_train)
     app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)
