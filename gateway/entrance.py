@@ -14,8 +14,8 @@ from gateway.identity.door import Door
 from gateway.identity.guard import Guard
 from gateway.identity.key_book import KeyBook
 from gateway.limiting.admission import Admission
-from gateway.limiting.limiter import WAIT_S, Limiter
-from gateway.limiting.meter import WINDOW_S, MemoryMeter
+from gateway.limiting.limiter import Limiter
+from gateway.limiting.meter import MemoryMeter
 from gateway.limiting.metrics import LimiterMetrics
 from gateway.limiting.redis_meter import RedisMeter
 from gateway.observer import Observer
@@ -49,15 +49,16 @@ class Entrance:
 
 
 @asynccontextmanager
-async def entrance_of(settings: GatewaySettings, observer: Observer, window_s: int = WINDOW_S) -> AsyncIterator[Entrance]:
+async def entrance_of(settings: GatewaySettings, observer: Observer) -> AsyncIterator[Entrance]:
     """The entrance; it follows the keys file inside the context. Raises `SettingsError` for a file or a URL that can't be used."""
     book = KeyBook(settings.keys_file) if settings.keys_file else None
     if book is None and not _is_loopback(settings.host):
         log.warning("anybody who reaches the gateway may call it: gateway.keys_file names no file of keys", host=settings.host)
     guard = Guard(book)
     async with AsyncExitStack() as stack:
-        shared = _redis(settings, window_s)
-        limiter = Limiter(shared, MemoryMeter(window_s), LimiterMetrics(observer.registry, observer.callers), settings.on_limiter_failure)
+        shared = _redis(settings)
+        metrics = LimiterMetrics(observer.registry, observer.callers)
+        limiter = Limiter(shared, MemoryMeter(), metrics, on_failure=settings.on_limiter_failure, wait_s=settings.redis_timeout_s)
         if shared:
             stack.push_async_callback(shared.close)
         stack.push_async_callback(limiter.close)
@@ -72,12 +73,12 @@ async def entrance_of(settings: GatewaySettings, observer: Observer, window_s: i
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _redis(settings: GatewaySettings, window_s: int) -> RedisMeter | None:
+def _redis(settings: GatewaySettings) -> RedisMeter | None:
     url = settings.redis_url or read_secret(settings.redis_url_env, settings.redis_url_file)
     if not url:
         return None
     try:
-        return RedisMeter(url, wait_s=WAIT_S, window_s=window_s)
+        return RedisMeter(url, wait_s=settings.redis_timeout_s)
     except ValueError:
         # Without the library's own words, which may quote the URL and so a password.
         raise SettingsError("gateway.redis_url: not a URL of Redis; it reads redis://host:6379/0") from None

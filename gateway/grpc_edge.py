@@ -12,7 +12,7 @@ from gateway.deadline import LONGEST_S
 from gateway.headers import Headers, Metadata, request_id, trace_context
 from gateway.identity.guard import Guard, Refused
 from gateway.identity.keyring import Caller, caller_metadata
-from gateway.limiting.admission import Admission
+from gateway.limiting.admission import Admission, tokens_when_cut
 from gateway.limits import Limits
 from gateway.observer import Observation, Observer
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
@@ -106,7 +106,11 @@ class _Forward:
             seen.tokens = await call.tokens()
         except grpc.aio.InternalError:
             # What grpc.aio raises for a write to a caller who has gone, besides cancelling this task.
+            seen.tokens = tokens_when_cut(seen)
             raise _CallerGone from None
+        except BaseException:
+            seen.tokens = tokens_when_cut(seen)
+            raise
         finally:
             call.cancel()
 

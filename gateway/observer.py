@@ -31,7 +31,7 @@ class Observation:
     bytes_in: int = 0
     bytes_out: int = 0
     pieces: int = 0  # of the answer, as they were sent
-    tokens: int | None = None  # that the answer took, once the controller has told
+    tokens: int = 0  # that the answer took, once that is known
     caller: str = ""  # the name of the key that was recognised
     strategy: str = ""
     tier: str = ""

@@ -13,6 +13,7 @@ from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
 from gateway.identity.keyring import caller_metadata
+from gateway.limiting.admission import tokens_when_cut
 from gateway.limits import Limits
 from gateway.relayed_answer import send_answer
 from pointsman.runtime.decision_headers import routing_from_headers
@@ -60,8 +61,12 @@ class Relay:
         trace = [*trace_context(said), *caller_metadata(exchange.caller)]
         call = self._controller.relay(request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace)
         async with _cancelled_when_caller_goes(exchange, call):
-            await send_answer(exchange, call, with_receipt=with_receipt)
-            exchange.seen.tokens = await call.tokens()
+            try:
+                await send_answer(exchange, call, with_receipt=with_receipt)
+                exchange.seen.tokens = await call.tokens()
+            except BaseException:
+                exchange.seen.tokens = tokens_when_cut(exchange.seen)
+                raise
 
 
 @asynccontextmanager

@@ -38,7 +38,7 @@ class Admission:
         try:
             yield
         finally:
-            await self._limiter.settle(caller.entry, verdict, tokens_of(seen))
+            await self._limiter.settle(caller.entry, verdict, seen.tokens)
 
     def over(self, handler: Handler) -> Handler:
         """A REST handler within its caller's limits."""
@@ -50,11 +50,11 @@ class Admission:
         return limited
 
 
-def tokens_of(seen: Observation) -> int:
-    """What a request took of its key's tokens: by the controller's word. Of an answer that its caller cut off there is none, and hanging up
-    isn't free: four bytes of the request are a token, and each piece that was sent is one."""
-    if seen.tokens is not None:
-        return seen.tokens
+def tokens_when_cut(seen: Observation) -> int:
+    """What an answer took that its caller cut off, so that the controller never told: hanging up isn't free.
+
+    Four bytes of the request are a token, and each piece that was sent is one; an answer that hadn't begun took none.
+    """
     return seen.bytes_in // _BYTES_PER_TOKEN + seen.pieces if seen.pieces else 0
 
 

@@ -19,8 +19,6 @@ from pointsman.runtime.errors import RateLimited, Unavailable
 from pointsman.runtime.keys_file import KeyEntry
 
 log = structlog.get_logger()
-WAIT_S: Final = 0.1
-"""The most that a request waits for Redis, each time it is asked."""
 PROBE_S: Final = 1.0
 """How often a Redis that is down is asked for a sign of life, off the requests' path."""
 R = TypeVar("R")
@@ -46,10 +44,14 @@ class Limiter:
         shared: RedisMeter | None,
         own: MemoryMeter,
         metrics: LimiterMetrics,
+        *,
         on_failure: Literal["allow", "refuse"] = "allow",
+        wait_s: float = 0.1,
     ) -> None:
-        self.shared = shared
-        self.on_failure = on_failure
+        """`wait_s` is the most that a request waits for `shared`, each time it is asked."""
+        self._shared = shared
+        self._on_failure = on_failure
+        self._wait_s = wait_s
         self._own = own
         self._metrics = metrics
         self._is_up = True
@@ -70,22 +72,22 @@ class Limiter:
         """The request has ended: its tokens count, and its place is free. Never raises."""
         if verdict.meter and verdict.place:
             with contextlib.suppress(MeterDown, TimeoutError):
-                async with asyncio.timeout(WAIT_S):
+                async with asyncio.timeout(self._wait_s):
                     await verdict.meter.leave_place(entry.name, verdict.place)
         if entry.tokens_per_minute is not None and tokens:
             with contextlib.suppress(Unavailable):
                 await self._asking(lambda meter: meter.charge(TOKENS, entry.name, tokens))
 
     async def _asking(self, work: Callable[[Meter], Awaitable[R]]) -> R:
-        if self.shared is None:
+        if self._shared is None:
             return await work(self._own)
         if self._is_up:
             try:
-                async with asyncio.timeout(WAIT_S):
-                    return await work(self.shared)
+                async with asyncio.timeout(self._wait_s):
+                    return await work(self._shared)
             except (MeterDown, TimeoutError) as error:
                 self._went_down(str(error) or "no answer in time")
-        if self.on_failure == "refuse":
+        if self._on_failure == "refuse":
             raise Unavailable("What counts the limits doesn't answer; try again shortly.", retry_after_s=1)
         return await work(self._own)
 
@@ -95,18 +97,18 @@ class Limiter:
         self._is_up = False
         self._metrics.shared(False)
         self._metrics.failed()
-        log.error("limits can't be counted in Redis", why=why, meanwhile=self.on_failure)
+        log.error("limits can't be counted in Redis", why=why, meanwhile=self._on_failure)
         task = asyncio.get_running_loop().create_task(self._until_up())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _until_up(self) -> None:
-        assert self.shared
+        assert self._shared
         while not self._is_up:
             await asyncio.sleep(PROBE_S)
             with contextlib.suppress(MeterDown, TimeoutError):
-                async with asyncio.timeout(WAIT_S):
-                    await self.shared.ping()
+                async with asyncio.timeout(self._wait_s):
+                    await self._shared.ping()
                 self._is_up = True
         self._metrics.shared(True)
         log.info("limits are counted in Redis again")

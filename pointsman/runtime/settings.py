@@ -49,6 +49,8 @@ class GatewaySettings(Part):
     """The environment variable that holds the URL with its password."""
     redis_url_file: Path | None = None
     """The file that holds it."""
+    redis_timeout_s: Annotated[float, Field(gt=0, le=5)] = 0.1
+    """The most that a request waits for Redis, each time it is asked; later is as good as not at all."""
     on_limiter_failure: Literal["allow", "refuse"] = "allow"
     """While Redis doesn't answer: each gateway counts by itself, or requests of limited keys are refused with 503."""
 
