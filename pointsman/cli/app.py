@@ -25,9 +25,6 @@ Model = Annotated[str, typer.Option(help="RouteLLM's model string.")]
 Address = Annotated[str, typer.Option(help="The gateway's gRPC address, host:port.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, and nothing else.")]
 Timeout = Annotated[float, typer.Option(help="The deadline, in seconds.", min=0.001)]
-ApiKey = Annotated[
-    str | None, typer.Option(envvar="POINTSMAN_API_KEY", help="Where the gateway asks for one; other users may see an option's value.")
-]
 Prompt = Annotated[str, typer.Argument(help="The prompt; - reads it from standard input.")]
 _MODEL: Final = "router-mf-0.5"
 _ADDRESS: Final = "127.0.0.1:50051"
@@ -83,19 +80,12 @@ def _up(settings: Annotated[Path | None, typer.Option(help="The settings file.")
     raise typer.Exit(up(settings))
 
 
-def _route(
-    prompt: Prompt,
-    model: Model = _MODEL,
-    address: Address = _ADDRESS,
-    json: Json = False,
-    timeout: Timeout = _TIMEOUT_S,
-    api_key: ApiKey = None,
-) -> None:
+def _route(prompt: Prompt, model: Model = _MODEL, address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S) -> None:
     """Decide which tier would answer a prompt, without calling it."""
     from pointsman.cli.output import show_json, show_receipt
     from pointsman.cli.reporting import reported
 
-    with reported(), _client(address, timeout, api_key) as client:
+    with reported(), _client(address, timeout) as client:
         answer = client.route(_read(prompt), model=model)
     if json:
         show_json(answer)
@@ -110,7 +100,6 @@ def _chat(
     address: Address = _ADDRESS,
     json: Json = False,
     timeout: Timeout = _TIMEOUT_S,
-    api_key: ApiKey = None,
 ) -> None:
     """Ask the tier that the router chooses; the answer is shown as it comes, then its receipt."""
     from pointsman.cli.output import show_json, show_receipt, show_text
@@ -119,7 +108,7 @@ def _chat(
 
     messages = [{"role": "user", "content": _read(prompt)}]
     options: ChatOptions = {"model": model} if max_tokens is None else {"model": model, "max_tokens": max_tokens}
-    with reported(), _client(address, timeout, api_key) as client:
+    with reported(), _client(address, timeout) as client:
         if json:
             show_json(client.chat(messages, **options))
             return
@@ -129,12 +118,12 @@ def _chat(
             show_receipt(answer.receipt, answer.receipt.decision)
 
 
-def _strategies(address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S, api_key: ApiKey = None) -> None:
+def _strategies(address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S) -> None:
     """List the strategies and whether they are ready, the pairs, and the policies."""
     from pointsman.cli.output import show_json, show_strategies
     from pointsman.cli.reporting import reported
 
-    with reported(), _client(address, timeout, api_key) as client:
+    with reported(), _client(address, timeout) as client:
         answer = client.list_strategies()
     if json:
         show_json(answer)
@@ -187,10 +176,10 @@ def _label(context: typer.Context) -> None:
     raise typer.Exit(label(context.args))
 
 
-def _client(address: str, timeout: float, api_key: str | None) -> Client:
+def _client(address: str, timeout: float) -> Client:
     from pointsman.client import Client
 
-    return Client(address, timeout=timeout, api_key=api_key)
+    return Client(address, timeout=timeout)
 
 
 def _read(prompt: str) -> str:

@@ -10,7 +10,7 @@ from typing import Self, TypeVar, Unpack
 import grpc
 from google.protobuf.message import Message as ProtoMessage
 
-from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options, key_metadata
+from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
 from pointsman.client.failures import RouteError, from_rpc_error, from_status
 from pointsman.client.messages import Message, text_of
 from pointsman.client.requests import (
@@ -80,15 +80,9 @@ class AsyncClient:
     """RouteService at `address`, `host:port`; arguments and errors as in `Client`. Build it inside the event loop."""
 
     def __init__(
-        self,
-        address: str = DEFAULT_ADDRESS,
-        *,
-        timeout: float = DEFAULT_TIMEOUT_S,
-        credentials: grpc.ChannelCredentials | None = None,
-        api_key: str | None = None,
+        self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT_S, credentials: grpc.ChannelCredentials | None = None
     ) -> None:
         self._address = address
-        self._metadata = key_metadata(api_key)
         self._timeout = timeout
         if credentials:
             self._channel = grpc.aio.secure_channel(address, credentials, options=channel_options())
@@ -132,7 +126,7 @@ class AsyncClient:
 
     def stream_chat(self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> AsyncChatStream:
         """Decides, calls the backend, and streams: chunks, an error if it was cut, the receipt. Failures are raised on iteration."""
-        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout), metadata=self._metadata)
+        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout))
         return AsyncChatStream(aiter(call), call.cancel, self._address)
 
     async def list_strategies(self, *, timeout: float | None = None) -> pb.ListStrategiesResponse:
@@ -151,7 +145,7 @@ class AsyncClient:
 
     async def _call(self, method: Callable[..., Awaitable[Answer]], request: ProtoMessage, timeout: float | None) -> Answer:
         try:
-            return await method(request, timeout=self._seconds(timeout), metadata=self._metadata)
+            return await method(request, timeout=self._seconds(timeout))
         except grpc.RpcError as error:
             raise _translated(error, self._address) from None
 

@@ -14,11 +14,6 @@ _SERVICE: Final = "pointsman.v1.RouteService"
 _RETRIED: Final = ("Route", "RouteBatch", "CompareStrategies", "ListStrategies")
 
 
-def key_metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
-    """What each call says of who asks."""
-    return (("authorization", f"Bearer {api_key.strip()}"),) if api_key else ()
-
-
 def channel_options() -> list[tuple[str, str | int]]:
     """Options of a sync or async channel."""
     return [

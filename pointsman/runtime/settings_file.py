@@ -16,7 +16,6 @@ from pointsman.runtime.settings import Settings
 ENV_PREFIX = "POINTSMAN_"
 """`POINTSMAN_GATEWAY__REST_PORT=7070` sets gateway.rest_port."""
 SETTINGS_ENV = "POINTSMAN_SETTINGS"
-API_KEY_ENV = "POINTSMAN_API_KEY"
 Part = TypeVar("Part", bound=BaseModel)
 
 
@@ -46,11 +45,6 @@ def cache_folder() -> Path:
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # The convention: a relative path is as good as none.
     return (named if named.is_absolute() else Path.home() / ".cache") / "pointsman"
-
-
-def client_key() -> str | None:
-    """The API key by which our own commands call a gateway."""
-    return os.environ.get(API_KEY_ENV, "").strip() or None
 
 
 def load_part(path: Path, schema: type[Part]) -> Part:

@@ -9,7 +9,6 @@ from typing import Final
 from pointsman.client import AsyncClient
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.settings import Settings, StrategySettings
-from pointsman.runtime.settings_file import client_key
 from pointsman.v1 import route_service_pb2, routing_pb2
 from scorers.errors import ModelFailed
 from scorers.offline.scored import Progress, Scored
@@ -63,7 +62,7 @@ async def _scored_by_service(
                 checkpoints[opinion.strategy].add(opinion.checkpoint)
             progress(done := done + len(strategies))
 
-    async with AsyncClient(address, api_key=client_key()) as client:
+    async with AsyncClient(address) as client:
         await asyncio.gather(*(worker(client) for _ in range(concurrency)))
         listed = {each.name: each for each in (await client.list_strategies()).strategies}
     for name, seen in checkpoints.items():

@@ -14,7 +14,7 @@ from rich.console import Console
 import scorers
 from pointsman.client import Client
 from pointsman.runtime.settings import Settings, StrategySettings
-from pointsman.runtime.settings_file import cache_folder, client_key
+from pointsman.runtime.settings_file import cache_folder
 from scorers.hub import checkpoint_folder
 from scorers.identity import folder_sha256, version_of
 from scorers.offline.arguments import names, whole_number
@@ -83,7 +83,7 @@ class Service:
 
     def models(self, strategies: Sequence[str]) -> Mapping[str, Model]:
         """See `Source`: the checkpoints that serve now. Raises `RouteError`."""
-        with Client(self.address, api_key=client_key()) as client:
+        with Client(self.address) as client:
             listed = [each for each in client.list_strategies().strategies if each.name in strategies]
         return {
             each.name: {
