@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from gateway.limits import Limits
 from gateway.observer import Observation, Observer
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
 from pointsman.runtime.error_forms import DETAILS_KEY, error_info, to_status
-from pointsman.runtime.errors import InternalError, PointsmanError, wire_form
+from pointsman.runtime.errors import DeadlineExceeded, InternalError, InvalidRequest, PointsmanError, wire_form
 from pointsman.runtime.grpc_server import ROUTE_SERVICE
 from pointsman.runtime.peers import names_of_grpc_peer
 from pointsman.v1 import error_pb2, route_service_pb2
@@ -65,7 +66,7 @@ class _Forward:
             try:
                 caller = self._caller(said, context, seen)
                 async with self._admission.admitted(caller, seen, told.extend):
-                    request = await anext(requests)
+                    request = await _message(requests, self._limits.now.default_timeout_s)
                     seen.bytes_in = len(request)
                     await self._forward(request, context, seen, [*trace_context(said), *caller_metadata(caller)], told)
                 seen.status = "OK"
@@ -113,6 +114,18 @@ class _Forward:
             raise
         finally:
             call.cancel()
+
+
+async def _message(requests: AsyncIterator[bytes], timeout_s: float) -> bytes:
+    """The call's one message. Raises `InvalidRequest` where there is none, and `DeadlineExceeded` where it doesn't come."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            message = await anext(requests, None)
+    except TimeoutError:
+        raise DeadlineExceeded("The deadline passed before the call's message had arrived.") from None
+    if message is None:
+        raise InvalidRequest("The call has no message, or one that is too long.")
+    return message
 
 
 def _note(seen: Observation, decided: Headers) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from gateway.identity.guard import KEY_HEADERS
 from gateway.limiting.meter import REQUESTS, TOKENS
 
-_COUNT: Final = {"type": "integer", "minimum": 0}
+_COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
 _AZURE: Final = "The same, as Azure's clients send it."
 KEYS: Final[dict[str, dict[str, Any]]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key of the gateway's keys file, where there is one."},

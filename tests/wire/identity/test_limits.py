@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 
 from gateway.service import Gateway
-from pointsman.client import AsyncClient
+from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 from tests.support.backend import ScriptedBackend, hanging, streaming
 from tests.support.redis_server import RedisServer
 from tests.wire.identity.asking import Answered, Grpc, Rest
@@ -95,10 +97,14 @@ async def test_a_grpc_stream_that_is_cut_off_is_charged_and_gives_its_place_back
 ) -> None:
     """By an estimate, since nobody has told its usage."""
     write_keys(keys_file, {"alice": {"keys": [KEY], "concurrent_streams": 1, "tokens_per_minute": 1_000_000}})
-    async with serve() as gateway, AsyncClient(Grpc(gateway).address, api_key=KEY) as client:
+    async with serve() as gateway, grpc.aio.insecure_channel(Grpc(gateway).address) as channel:
+        stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)
         echoing, backend.script = backend.script, streaming([b"data: {}\n\n"], then=hanging)
-        async with client.stream_chat([{"role": "user", "content": "x" * 4000}], model="router-mf-1") as stream:
-            await anext(stream)
+        body = {"model": "router-mf-1", "stream": True, "messages": [{"role": "user", "content": "x" * 4000}]}
+        request = route_service_pb2.StreamChatCompletionRequest(body=json.dumps(body).encode())
+        call = stub.StreamChatCompletion(request, metadata=(("authorization", f"Bearer {KEY}"),))
+        await call.read()
+        call.cancel()
         backend.script = echoing
         while (answered := await Rest(gateway).ask(KEY)).reason:
             await asyncio.sleep(0.02)

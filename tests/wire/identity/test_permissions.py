@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from gateway.service import Gateway, serving
-from pointsman.client import AsyncClient, RouteError
 from pointsman.runtime.callers import CALLER_KEY
-from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, caller_pb2, route_service_pb2, route_service_pb2_grpc
+from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, caller_pb2, route_service_pb2_grpc, routing_pb2
+from pointsman.v1 import route_service_pb2 as pb
 from tests.support.backend import ScriptedBackend
 from tests.support.controllers import RunningController
 from tests.wire.gateway.conftest import settings_for
@@ -21,6 +21,7 @@ from tests.wire.identity.asking import Grpc, Rest
 from tests.wire.identity.conftest import Protocol, Serve, write_keys
 
 KEY = "key-of-alice"
+BEARER = (("authorization", f"Bearer {KEY}"),)
 
 
 @pytest.mark.parametrize(
@@ -58,23 +59,26 @@ async def test_a_key_uses_what_its_lists_allow(
 
 
 async def test_every_other_call_keeps_to_the_lists_too(serve: Serve, keys_file: Path) -> None:
-    """Route, RouteBatch, CompareStrategies and ListStrategies, and what REST lists; the client sends the key."""
+    """Route, RouteBatch, CompareStrategies and ListStrategies, and what REST lists."""
     write_keys(keys_file, {"alice": {"keys": [KEY], "strategies": ["mf"], "pairs": ["default"], "backends": []}})
-    async with serve() as gateway, AsyncClient(Grpc(gateway).address, api_key=KEY) as client:
-        assert (await client.route("x", model="router-mf-1")).receipt.caller == "alice"
-        assert len((await client.route_batch(["x", "y"], model="router-mf-1")).results) == 2
-        assert [each.strategy for each in (await client.compare_strategies("x")).opinions] == ["mf"]
-        listed = await client.list_strategies()
+    mf, random = routing_pb2.RoutingSpec(model="router-mf-1"), routing_pb2.RoutingSpec(model="router-random-1")
+    async with serve() as gateway, grpc.aio.insecure_channel(Grpc(gateway).address) as channel:
+        stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)
+        assert (await stub.Route(pb.RouteRequest(prompt="x", routing=mf), metadata=BEARER)).receipt.caller == "alice"
+        assert len((await stub.RouteBatch(pb.RouteBatchRequest(prompts=["x", "y"], routing=mf), metadata=BEARER)).results) == 2
+        opinions = (await stub.CompareStrategies(pb.CompareStrategiesRequest(prompt="x"), metadata=BEARER)).opinions
+        assert [each.strategy for each in opinions] == ["mf"]
+        listed = await stub.ListStrategies(pb.ListStrategiesRequest(), metadata=BEARER)
         assert [each.name for each in listed.strategies] == ["mf"]
         assert ([each.name for each in listed.pairs], list(listed.backends)) == (["default"], [])
         for refused in (
-            client.route("x", model="router-random-1"),
-            client.route_batch(["x"], model="router-random-1"),
-            client.compare_strategies("x", strategies=["random"]),
+            stub.Route(pb.RouteRequest(prompt="x", routing=random), metadata=BEARER),
+            stub.RouteBatch(pb.RouteBatchRequest(prompts=["x"], routing=random), metadata=BEARER),
+            stub.CompareStrategies(pb.CompareStrategiesRequest(prompt="x", strategies=["random"]), metadata=BEARER),
         ):
-            with pytest.raises(RouteError, match="may use: mf") as caught:
+            with pytest.raises(grpc.aio.AioRpcError, match="may use: mf") as caught:
                 await refused
-            assert caught.value.reason == "PERMISSION_DENIED"
+            assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
         async with httpx.AsyncClient(base_url=Rest(gateway).base_url, headers={"api-key": KEY}, trust_env=False) as rest:
             models = [each["id"] for each in (await rest.get("/v1/models")).json()["data"]]
             assert (models, (await rest.get("/v1/models/router-random-1")).status_code) == (["router-mf-0.5"], 404)
@@ -118,11 +122,11 @@ async def _forge(gateway: Gateway, protocol: Protocol, forged: bytes) -> None:
         return
     async with grpc.aio.insecure_channel(Grpc(gateway).address) as channel:
         stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)
-        await stub.Route(route_service_pb2.RouteRequest(prompt="x"), metadata=(("authorization", f"Bearer {KEY}"), (CALLER_KEY, forged)))
+        await stub.Route(pb.RouteRequest(prompt="x"), metadata=(*BEARER, (CALLER_KEY, forged)))
 
 
 async def test_a_word_about_the_caller_that_cant_be_read_lets_nobody_in(controller: RunningController) -> None:
     """A controller doesn't guess."""
     with pytest.raises(grpc.aio.AioRpcError, match="can't be read") as caught:
-        await controller.stub.Route(route_service_pb2.RouteRequest(prompt="x"), metadata=((CALLER_KEY, b"\xff\xff"),))
+        await controller.stub.Route(pb.RouteRequest(prompt="x"), metadata=((CALLER_KEY, b"\xff\xff"),))
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
