@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
@@ -16,11 +18,12 @@ from controller.rpc import Context, answers_errors
 from controller.sampling import Example
 from controller.stats import stats_of
 from pointsman.runtime.decision_headers import tier_name
-from pointsman.runtime.errors import InvalidRequest, UnknownPair
+from pointsman.runtime.errors import InvalidRequest, PointsmanError, UnknownPair
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, routing_pb2
 
 log = structlog.get_logger()
 LONGEST_PIN_S: Final = 366 * 86_400
+_READ_ON_S: Final = 5.0
 
 
 class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
@@ -35,10 +38,14 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     async def Calibrate(  # noqa: N802
         self, request: AsyncIterator[admin_service_pb2.CalibrateRequest], context: Context, request_id: str
     ) -> admin_service_pb2.CalibrateResponse:
-        first = await anext(aiter(request), None)
-        if first is None or not first.HasField("start"):
-            raise InvalidRequest("The first message must be the start.", param="start")
-        made = await self._generations.now.calibrator.calibrate(first.start, _examples(request))
+        try:
+            first = await anext(aiter(request), None)
+            if first is None or not first.HasField("start"):
+                raise InvalidRequest("The first message must be the start.", param="start")
+            made = await self._generations.now.calibrator.calibrate(first.start, _examples(request))
+        except PointsmanError:
+            await _read_on(request)
+            raise
         return admin_service_pb2.CalibrateResponse(
             calibration=calibration_of(made.record) if made.record else None, certificates=map(calibration_of, made.certificates)
         )
@@ -75,6 +82,14 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         response = stats_of(self._ledger.counters, self._ledger.uptime_s)
         response.callers.extend(self._ledger.callers.rows())
         return response
+
+
+async def _read_on(requests: AsyncIterator[admin_service_pb2.CalibrateRequest]) -> None:
+    """Lets the caller finish its stream before it is told what was wrong: grpc.aio loses an error that comes while it sends."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_READ_ON_S):
+            async for _ in requests:
+                pass
 
 
 async def _examples(requests: AsyncIterator[admin_service_pb2.CalibrateRequest]) -> AsyncIterator[Example]:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from controller.admin import AdminService
 from controller.decision_cache import DecisionCache
 from controller.decision_log import DecisionLog
 from controller.ensemble import Ranks
 from controller.generations import Generations, Kept
+from controller.guard import Guard, warn_if_open
 from controller.ledger import Ledger
+from controller.metrics_server import serving_metrics
 from controller.pins import PinCollector, Pins
 from controller.record_book import RecordBook
 from controller.scorers import ScorerClient
@@ -26,12 +28,12 @@ from controller.service import RouteService
 from controller.shadow import Shadow
 from controller.watch import Watch
 from controller.watch_metrics import WatchCollector
-from pointsman.runtime.errors import Unavailable
-from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
+from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, bind, build_server
 from pointsman.runtime.lifecycle import until_stopped
 from pointsman.runtime.reloading import Change, SettingsSource, follow
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import read_secret
+from pointsman.runtime.tls import ServerTls, server_tls
 from pointsman.v1 import admin_service_pb2_grpc, route_service_pb2_grpc
 
 SHIPPED_RECORDS: Final = Path(__file__).parent / "records"
@@ -50,8 +52,9 @@ class Running:
 async def run(settings: Settings, source: SettingsSource) -> None:
     """Runs until SIGTERM or SIGINT, then drains. SIGHUP and a changed file have the settings taken over."""
     registry = CollectorRegistry()
-    with _metrics(settings, registry):
-        async with running(settings, registry) as controller:
+    tls = server_tls(settings.controller.tls, "controller.tls")
+    with _metrics(settings, registry, tls):
+        async with running(settings, registry, tls) as controller:
             log.info("controller ready", grpc=controller.address, metrics=f"{settings.controller.host}:{settings.controller.metrics_port}")
             # What lives as long as the process is never garbage: collections needn't look at it.
             gc.freeze()
@@ -62,12 +65,15 @@ async def run(settings: Settings, source: SettingsSource) -> None:
 
 
 @asynccontextmanager
-async def running(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Running]:
-    """A controller that serves; leaving drains it.
+async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTls | None = None) -> AsyncIterator[Running]:
+    """A controller that serves, with the TLS of its settings, which its metrics may share; leaving drains it.
 
-    Raises `SettingsError` for a missing key or a file that isn't a record, and `Unavailable` for a taken port.
+    Raises `SettingsError` for a missing key or token or a file that isn't a record, and `Unavailable` for a taken port.
     """
     own = settings.controller
+    tls = tls or server_tls(own.tls, "controller.tls")
+    guard = Guard(own)
+    warn_if_open(own)
     for backend in settings.backends.values():
         read_secret(backend.key_env, backend.key_file)
     book = RecordBook([SHIPPED_RECORDS, settings.records_dir], settings.records_dir)
@@ -91,11 +97,11 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         kept = Kept(ledger, scorers, opinions, ranks, shadow, book, watch, pins)
         generations = await stack.enter_async_context(Generations(settings, kept))
 
-        server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
+        server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes, interceptors=[guard])
         route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), server)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), server)
-        health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])
-        port = bind(server, own.host, own.grpc_port)
+        health = Health(server, [ROUTE_SERVICE, ADMIN_SERVICE])
+        port = bind(server, own.host, own.grpc_port, tls)
 
         scorers.start()
         await server.start()
@@ -123,19 +129,8 @@ async def _watch_readiness(scorers: ScorerClient, health: Health, ledger: Ledger
         await asyncio.sleep(interval_s)
 
 
-@contextmanager
-def _metrics(settings: Settings, registry: CollectorRegistry) -> Iterator[None]:
-    own = settings.controller
+def _metrics(settings: Settings, registry: CollectorRegistry, tls: ServerTls | None) -> AbstractContextManager[int]:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    try:
-        server, thread = start_http_server(own.metrics_port, own.host, registry)
-    except OSError:
-        raise Unavailable(f"{own.host}:{own.metrics_port} can't be bound for metrics: is another process using the port?") from None
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving_metrics(settings.controller.host, settings.controller.metrics_port, registry, tls)

@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import json
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, Generic, TypeVar, cast
 
 import grpc
+import structlog
 
+from gateway.controller_channel import ControllerChannel
 from gateway.headers import Headers, Metadata
 from pointsman.runtime.callers import USAGE_KEY
+from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
-from pointsman.runtime.error_forms import status_of, to_status
+from pointsman.runtime.error_forms import detailed_status, status_of, to_status
 from pointsman.runtime.errors import Unavailable
-from pointsman.runtime.grpc_server import ROUTE_SERVICE
-from pointsman.runtime.settings_file import SettingsError
 from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc
 
+log = structlog.get_logger()
 Message = TypeVar("Message")
+_LOG_EVERY_S: Final = 30.0
 
-_SERVICE_CONFIG: Final = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "methodConfig": [
-        # UNAVAILABLE is a controller that isn't there; a call is tried again only while it has sent nothing. A controller that
-        # is there and says UNAVAILABLE of a backend has tried enough: it forbids it with `grpc-retry-pushback-ms: -1`.
-        {
-            "name": [{"service": ROUTE_SERVICE}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 3,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        },
-        # The readiness probe asks every second by itself.
-        {"name": [{"service": ROUTE_SERVICE, "method": "ListStrategies"}]},
-    ],
-    # After some 50 failures in a row calls aren't tried again until others succeed.
-    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
-}
+_Call = grpc.aio.UnaryStreamCall[Any, Message] | grpc.aio.StreamStreamCall[Any, Message]
 
 
 class ControllerFailed(Exception):
@@ -60,15 +42,16 @@ class CallCancelled(Exception):
 class ControllerCall(Generic[Message]):
     """One call in progress, its answers read one by one. It ends by reading to the end or by `cancel()`."""
 
-    def __init__(self, call: grpc.aio.UnaryStreamCall[Any, Message]) -> None:
+    def __init__(self, call: _Call[Message], failed: Callable[[grpc.aio.AioRpcError], ControllerFailed]) -> None:
         self._call = call
+        self._failed = failed
 
     async def decision(self) -> Headers:
         """The `x-pointsman-*` initial metadata, once the controller has sent it; empty for a call that failed."""
         try:
             metadata = await self._call.initial_metadata()
         except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
-            raise _translated(error, self._call) from None
+            raise self._translated(error) from None
         return [(key, value) for key, value in metadata if key.startswith(PREFIX) and isinstance(value, str)]
 
     async def read(self) -> Message | None:
@@ -76,7 +59,7 @@ class ControllerCall(Generic[Message]):
         try:
             message = await self._call.read()
         except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
-            raise _translated(error, self._call) from None
+            raise self._translated(error) from None
         return None if message is grpc.aio.EOF else cast(Message, message)
 
     async def tokens(self) -> int:
@@ -84,7 +67,7 @@ class ControllerCall(Generic[Message]):
         try:
             metadata = await self._call.trailing_metadata()
         except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
-            raise _translated(error, self._call) from None
+            raise self._translated(error) from None
         said = next((value for key, value in metadata or () if key == USAGE_KEY and isinstance(value, str)), "")
         return int(said) if said.isdecimal() and len(said) <= 18 else 0
 
@@ -92,31 +75,25 @@ class ControllerCall(Generic[Message]):
         """Ends the call; nothing happens to one that has ended."""
         self._call.cancel()
 
-
-def _translated(error: grpc.aio.AioRpcError | asyncio.CancelledError, call: grpc.aio.UnaryStreamCall[Any, Any]) -> BaseException:
-    """What to raise: grpc.aio raises either of the two both for a cancelled task and for a cancelled call."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        return asyncio.CancelledError()
-    if isinstance(error, grpc.aio.AioRpcError):
-        return _failed(error)
-    return CallCancelled() if call.cancelled() else error
-
-
-def _failed(error: grpc.aio.AioRpcError) -> ControllerFailed:
-    if error.code() is grpc.StatusCode.CANCELLED:
-        # Nobody here cancelled: it is how a controller that stops ends what outlasts its drain.
-        stopped = Unavailable("The controller stopped during the call; try again shortly.", retry_after_s=1)
-        return ControllerFailed(grpc.StatusCode.UNAVAILABLE, to_status(stopped))
-    return ControllerFailed(error.code(), status_of(error))
+    def _translated(self, error: grpc.aio.AioRpcError | asyncio.CancelledError) -> BaseException:
+        """What to raise: grpc.aio raises either of the two both for a cancelled task and for a cancelled call."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            return asyncio.CancelledError()
+        if isinstance(error, grpc.aio.AioRpcError):
+            return self._failed(error)
+        return CallCancelled() if self._call.cancelled() else error
 
 
 class ControllerClient:
-    """A channel to the controllers, which take turns. Lives as long as the process."""
+    """Calls to the controllers, which take turns. Lives as long as the process."""
 
-    def __init__(self, controllers: Sequence[str]) -> None:
-        self._channel = grpc.aio.insecure_channel(target_of(controllers), options=_channel_options())
-        self._stub = route_service_pb2_grpc.RouteServiceStub(self._channel)
+    def __init__(self, controllers: Sequence[str], access: ControllerAccess | None = None) -> None:
+        """Without `access` in plain text and without a token. Raises `SettingsError` for addresses that don't go together."""
+        self._channel = ControllerChannel(controllers, access.tls if access else None)
+        self._token = access.token if access else None
+        self._stubbed, self._stub = self._with_stub()
+        self._logged: dict[str, float] = {}
 
     async def close(self) -> None:
         """Ends the calls that still run."""
@@ -126,55 +103,70 @@ class ControllerClient:
         self, request: route_service_pb2.RelayRequest, *, request_id: str, timeout_s: float, trace: Metadata
     ) -> ControllerCall[route_service_pb2.RelayResponse]:
         """Starts a relay: started, bytes …, error where it was cut, finished."""
-        call = self._stub.Relay(request, timeout=timeout_s, metadata=((REQUEST_ID, request_id), *trace))
-        return ControllerCall(call)
+        call = self._stub_now().Relay(request, timeout=timeout_s, metadata=self._metadata(request_id, trace))
+        return ControllerCall(call, self._failed)
 
-    def forward(self, method: str, request: bytes, *, request_id: str, timeout_s: float, trace: Metadata) -> ControllerCall[bytes]:
-        """Starts any call of RouteService with the message as it came: on the wire a unary call is a stream of one message."""
-        start: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(f"/{ROUTE_SERVICE}/{method}")
-        return ControllerCall(start(request, timeout=timeout_s, metadata=((REQUEST_ID, request_id), *trace)))
+    def forward(
+        self, method: str, request: bytes | AsyncIterator[bytes], *, request_id: str, timeout_s: float, trace: Metadata
+    ) -> ControllerCall[bytes]:
+        """Starts any call, `/service/method`, with the message as it came, or the messages as they come.
+
+        On the wire a unary call is a stream of one message.
+        """
+        channel, metadata = self._channel.now(), self._metadata(request_id, trace)
+        call: _Call[bytes]
+        if isinstance(request, bytes):
+            one: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
+            call = one(request, timeout=timeout_s, metadata=metadata)
+        else:
+            many: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(method)
+            call = many(request, timeout=timeout_s, metadata=metadata)
+        return ControllerCall(call, self._failed)
 
     async def list_strategies(self, timeout_s: float, caller: Metadata = ()) -> route_service_pb2.ListStrategiesResponse:
         """What is there, for a caller where one is named. Raises `ControllerFailed`."""
+        metadata = (*caller, *(self._token.metadata() if self._token else ()))
         try:
-            return await self._stub.ListStrategies(route_service_pb2.ListStrategiesRequest(), timeout=timeout_s, metadata=tuple(caller))
+            return await self._stub_now().ListStrategies(route_service_pb2.ListStrategiesRequest(), timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError from None
-            raise _failed(error) from None
+            raise self._failed(error) from None
+
+    def _stub_now(self) -> route_service_pb2_grpc.RouteServiceAsyncStub:
+        if self._channel.now() is not self._stubbed:
+            self._stubbed, self._stub = self._with_stub()
+        return self._stub
+
+    def _with_stub(self) -> tuple[grpc.aio.Channel, route_service_pb2_grpc.RouteServiceAsyncStub]:
+        channel = self._channel.now()
+        return channel, route_service_pb2_grpc.RouteServiceStub(channel)
+
+    def _metadata(self, request_id: str, trace: Metadata) -> tuple[tuple[str, str | bytes], ...]:
+        token = self._token.metadata() if self._token else ()
+        return ((REQUEST_ID, request_id), *trace, *token)
+
+    def _failed(self, error: grpc.aio.AioRpcError) -> ControllerFailed:
+        code = error.code()
+        if code is grpc.StatusCode.CANCELLED:
+            # Nobody here cancelled: it is how a controller that stops ends what outlasts its drain.
+            return _unavailable(Unavailable("The controller stopped during the call; try again shortly.", retry_after_s=1))
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            # Not the caller's fault, who would take a 401 for a word about his own key.
+            self._log_now_and_then("the controller refuses this gateway's credentials", error.details())
+            return _unavailable(Unavailable("The controller refuses the gateway's own credentials; its operator has to mend them."))
+        if code is grpc.StatusCode.UNAVAILABLE and not detailed_status(error):
+            self._log_now_and_then("the controller can't be reached", error.details())
+        return ControllerFailed(code, status_of(error))
+
+    def _log_now_and_then(self, what: str, why: str | None) -> None:
+        """Every request may meet it, and one line says it all. What gRPC says names addresses and certificates, never a request."""
+        now = time.monotonic()
+        if now - self._logged.get(what, -_LOG_EVERY_S) >= _LOG_EVERY_S:
+            self._logged[what] = now
+            log.error(what, why=why)
 
 
-def target_of(controllers: Sequence[str]) -> str:
-    """The gRPC target of `host:port` addresses: one name for DNS, or one or several IP addresses. Raises `SettingsError`."""
-    versions = [_ip_version(address) for address in controllers]
-    if len(controllers) == 1 and versions[0] is None:
-        return f"dns:///{controllers[0]}"
-    if len(set(versions)) > 1 or versions[0] is None:
-        raise SettingsError("gateway.controllers: several controllers are IP addresses of one version, or one DNS name for all of them")
-    return f"ipv{versions[0]}:{','.join(controllers)}"
-
-
-def _ip_version(address: str) -> int | None:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
-        raise SettingsError(f"gateway.controllers: an address reads host:port, not {address!r}")
-    try:
-        return ipaddress.ip_address(host.strip("[]")).version
-    except ValueError:
-        return None
-
-
-def _channel_options() -> list[tuple[str, str | int]]:
-    return [
-        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-        ("grpc.enable_http_proxy", 0),
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        # A controller that comes back is found within about a second.
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 1_000),
-        # Requests are bounded at the edge and answers by the controller.
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_receive_message_length", -1),
-    ]
+def _unavailable(error: Unavailable) -> ControllerFailed:
+    return ControllerFailed(grpc.StatusCode.UNAVAILABLE, to_status(error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from gateway.limiting.meter import MemoryMeter
 from gateway.limiting.metrics import LimiterMetrics
 from gateway.limiting.redis_meter import RedisMeter
 from gateway.observer import Observer
+from pointsman.runtime.addresses import is_loopback
 from pointsman.runtime.reloading import Change
 from pointsman.runtime.settings import GatewaySettings, Settings
 from pointsman.runtime.settings_file import SettingsError, read_secret
@@ -52,7 +52,7 @@ class Entrance:
 async def entrance_of(settings: GatewaySettings, observer: Observer) -> AsyncIterator[Entrance]:
     """The entrance; it follows the keys file inside the context. Raises `SettingsError` for a file or a URL that can't be used."""
     book = KeyBook(settings.keys_file) if settings.keys_file else None
-    if book is None and not _is_loopback(settings.host):
+    if book is None and not is_loopback(settings.host):
         log.warning("anybody who reaches the gateway may call it: gateway.keys_file names no file of keys", host=settings.host)
     guard = Guard(book)
     async with AsyncExitStack() as stack:
@@ -82,10 +82,3 @@ def _redis(settings: GatewaySettings) -> RedisMeter | None:
     except ValueError:
         # Without the library's own words, which may quote the URL and so a password.
         raise SettingsError("gateway.redis_url: not a URL of Redis; it reads redis://host:6379/0") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import math
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pointsman.runtime.errors import Unavailable
+from pointsman.runtime.peers import SCOPE_KEY, names_in_certificate
+from pointsman.runtime.tls import ServerTls
 
 _BACKLOG: Final = 2048
 
@@ -37,13 +41,28 @@ class _Server(uvicorn.Server):
         yield
 
 
-class RestServer:
-    """Serves until `stop()`."""
+class _Protocol(HttpToolsProtocol):
+    """Puts the names in the client's certificate into each request's scope."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, drain_s: float) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        # Empty where it wasn't verified.
+        self._peer = names_in_certificate(connection.getpeercert()) if connection else ()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        scope: dict[str, object] = self.scope  # type: ignore[assignment]
+        scope[SCOPE_KEY] = self._peer
+
+
+class RestServer:
+    """Serves until `stop()`, in plain text without `tls`."""
+
+    def __init__(self, app: ASGIApp, bound: socket.socket, drain_s: float, tls: ServerTls | None = None) -> None:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -51,6 +70,7 @@ class RestServer:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=math.ceil(drain_s),
+            ssl_context_factory=(lambda *_: tls.context()) if tls else None,
         )
         self._server = _Server(config)
         self.task: asyncio.Task[None] = asyncio.get_running_loop().create_task(self._server.serve(sockets=[bound]))

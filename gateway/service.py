@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from gateway.controller_client import ControllerClient
 from gateway.entrance import entrance_of
-from gateway.grpc_edge import add_route_service
+from gateway.grpc_edge import Edge, add_admin_service, add_route_service
 from gateway.identity.interceptor import KeyInterceptor
 from gateway.limits import Limits
 from gateway.models import Models
@@ -25,9 +25,11 @@ from gateway.readiness import Readiness
 from gateway.relay import RELAYED, Relay
 from gateway.rest_app import Handler, endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
-from pointsman.runtime.grpc_server import ROUTE_SERVICE, Health, bind, build_server
+from pointsman.runtime.client_tls import ControllerAccess
+from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, bind, build_server
 from pointsman.runtime.reloading import Change
 from pointsman.runtime.settings import GatewaySettings, Settings
+from pointsman.runtime.tls import server_tls
 
 _NOTICE_S: Final = 1.0  # between saying "not ready" and refusing connections, so that load balancers hear of it
 
@@ -48,27 +50,31 @@ class Gateway:
 async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
     """Serves both protocols inside the context; leaving it lets running requests finish within `drain_s`.
 
-    Raises `Unavailable` naming a port that is taken, and `SettingsError` for wrong addresses of controllers or a keys file that can't
-    be used.
+    Raises `Unavailable` naming a port that is taken, and `SettingsError` for wrong addresses of controllers, a missing token, and
+    a keys file or files of TLS that can't be used.
     """
     async with contextlib.AsyncExitStack() as stack:
-        controller = ControllerClient(settings.controllers)
+        tls = server_tls(settings.tls, "gateway.tls")
+        controller = ControllerClient(settings.controllers, ControllerAccess(settings))
         stack.push_async_callback(controller.close)
         bound = stack.enter_context(bind_socket(settings.host, settings.rest_port))
         observer, limits = Observer(), Limits(settings)
         entrance = await stack.enter_async_context(entrance_of(settings, observer))
         interceptors = [KeyInterceptor(entrance.guard)]
         server = build_server(max_concurrent=settings.max_concurrent, max_body_bytes=settings.max_body_bytes, interceptors=interceptors)
-        grpc_port = bind(server, settings.host, settings.grpc_port)
+        grpc_port = bind(server, settings.host, settings.grpc_port, tls)
 
-        health = Health(server, [ROUTE_SERVICE])
+        health = Health(server, [ROUTE_SERVICE, *([ADMIN_SERVICE] if settings.admin else [])])
         readiness = Readiness(controller, health, ROUTE_SERVICE)
-        add_route_service(server, controller, observer, limits, entrance.guard, entrance.admission)
+        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission)
+        add_route_service(server, edge)
+        if settings.admin:
+            add_admin_service(server, edge)
         await health.set("", True)
         await health.set(ROUTE_SERVICE, False)
         await server.start()
         table = routes(limits, controller, readiness, observer, entrance.admission.over)
-        rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s)
+        rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         rest_port: int = bound.getsockname()[1]
         try:

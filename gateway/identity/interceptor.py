@@ -10,12 +10,12 @@ import grpc
 from gateway.identity.guard import Guard
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
 from pointsman.runtime.errors import Unauthenticated, Unimplemented, wire_form
-from pointsman.runtime.grpc_server import ROUTE_SERVICE
+from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE
 from pointsman.runtime.peers import names_of_grpc_peer
 
 _OPEN: Final = "/grpc.health.v1.Health/"
-# It asks for itself, so that its refusals are in the log and the metrics like its answers.
-_ITS_OWN: Final = f"/{ROUTE_SERVICE}/"
+# They ask for themselves, so that their refusals are in the log and the metrics like their answers.
+_ITS_OWN: Final = (f"/{ROUTE_SERVICE}/", f"/{ADMIN_SERVICE}/")
 
 
 class KeyInterceptor(grpc.aio.ServerInterceptor):

@@ -12,7 +12,7 @@ from pointsman.runtime.settings import Settings
 def announcement(settings: Settings, took_s: float) -> str:
     """Addresses, a curl line that works as printed, and what to know before anyone else may reach this machine."""
     gateway = settings.gateway
-    rest = f"http://{_in_url(reachable(gateway.host))}:{gateway.rest_port}"
+    rest = f"{'https' if gateway.tls else 'http'}://{_in_url(reachable(gateway.host))}:{gateway.rest_port}"
     lines = [
         "",
         f"Ready after {took_s:.1f} s.",

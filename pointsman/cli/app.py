@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from pointsman import __version__
 from pointsman.cli import keys, operating
 from pointsman.cli.exits import CommandFailed
-
-if TYPE_CHECKING:
-    from pointsman.client import Client
+from pointsman.cli.options import ToGateway, takes
 
 _HELP: Final = "Sends each prompt to the strong or the weak LLM, by predicted strong win rate and your threshold."
 _EPILOG: Final = "Exit codes: 0 done, 1 the request or a service failed, 2 wrong arguments or settings, 3 no service answers."
@@ -46,11 +44,11 @@ def build_app() -> typer.Typer:
     app = typer.Typer(help=_HELP, epilog=_EPILOG, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_pointsman)
     app.command("up")(_up)
-    app.command("route")(_route)
-    app.command("chat")(_chat)
-    app.command("strategies")(_strategies)
-    app.command("pin")(operating.pin)
-    app.command("stats")(operating.stats)
+    app.command("route")(takes(_route))
+    app.command("chat")(takes(_chat))
+    app.command("strategies")(takes(_strategies))
+    app.command("pin")(takes(operating.pin))
+    app.command("stats")(takes(operating.stats))
     app.add_typer(keys.build(), name="keys")
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("train", context_settings=passed_on)(_train)
@@ -80,12 +78,14 @@ def _up(settings: Annotated[Path | None, typer.Option(help="The settings file.")
     raise typer.Exit(up(settings))
 
 
-def _route(prompt: Prompt, model: Model = _MODEL, address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S) -> None:
+def _route(
+    prompt: Prompt, to: ToGateway, model: Model = _MODEL, address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S
+) -> None:
     """Decide which tier would answer a prompt, without calling it."""
     from pointsman.cli.output import show_json, show_receipt
     from pointsman.cli.reporting import reported
 
-    with reported(), _client(address, timeout) as client:
+    with reported(), to.client(address, timeout) as client:
         answer = client.route(_read(prompt), model=model)
     if json:
         show_json(answer)
@@ -95,6 +95,7 @@ def _route(prompt: Prompt, model: Model = _MODEL, address: Address = _ADDRESS, j
 
 def _chat(
     prompt: Prompt,
+    to: ToGateway,
     model: Model = _MODEL,
     max_tokens: Annotated[int | None, typer.Option(help="The answer's length at most, in tokens.", min=1)] = None,
     address: Address = _ADDRESS,
@@ -108,7 +109,7 @@ def _chat(
 
     messages = [{"role": "user", "content": _read(prompt)}]
     options: ChatOptions = {"model": model} if max_tokens is None else {"model": model, "max_tokens": max_tokens}
-    with reported(), _client(address, timeout) as client:
+    with reported(), to.client(address, timeout) as client:
         if json:
             show_json(client.chat(messages, **options))
             return
@@ -118,12 +119,12 @@ def _chat(
             show_receipt(answer.receipt, answer.receipt.decision)
 
 
-def _strategies(address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S) -> None:
+def _strategies(to: ToGateway, address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S) -> None:
     """List the strategies and whether they are ready, the pairs, and the policies."""
     from pointsman.cli.output import show_json, show_strategies
     from pointsman.cli.reporting import reported
 
-    with reported(), _client(address, timeout) as client:
+    with reported(), to.client(address, timeout) as client:
         answer = client.list_strategies()
     if json:
         show_json(answer)
@@ -174,12 +175,6 @@ def _label(context: typer.Context) -> None:
     from pointsman.cli.checkout import label
 
     raise typer.Exit(label(context.args))
-
-
-def _client(address: str, timeout: float) -> Client:
-    from pointsman.client import Client
-
-    return Client(address, timeout=timeout)
 
 
 def _read(prompt: str) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from pointsman.cli.options import ToController
+
 if TYPE_CHECKING:
     from pointsman.v1 import routing_pb2
     from pointsman.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -21,6 +23,7 @@ _ADDRESS: Final = "127.0.0.1:50052"
 _LONGEST_S: Final = 366 * 86_400
 
 Address = Annotated[str, typer.Option(help="The controller's gRPC address, host:port; each controller answers for itself.")]
+Token = tuple[tuple[str, str], ...]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, and nothing else.")]
 Timeout = Annotated[float, typer.Option(help="The deadline, in seconds.", min=0.001)]
 
@@ -36,6 +39,7 @@ class PinTo(StrEnum):
 def pin(
     pair: Annotated[str, typer.Argument(help="The pair's name, such as default.")],
     tier: Annotated[PinTo, typer.Argument(help="The tier to force, or release.")],
+    to: ToController,
     seconds: Annotated[
         float | None, typer.Option("--for", help="Released by itself after so many seconds.", min=0.001, max=_LONGEST_S)
     ] = None,
@@ -54,8 +58,8 @@ def pin(
     request = admin_service_pb2.PinRequest(pair=pair, tier=_tier(tier))
     if seconds is not None:
         request.duration.CopyFrom(Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9)))
-    with _admin(address) as stub:
-        answer = stub.Pin(request, timeout=timeout)
+    with _admin(address, to) as (stub, token):
+        answer = stub.Pin(request, timeout=timeout, metadata=token)
     if json:
         show_json(answer)
     else:
@@ -70,6 +74,7 @@ class StatsBy(StrEnum):
 
 
 def stats(
+    to: ToController,
     by: Annotated[StatsBy, typer.Option(help="Rows by decision, or by caller, tier and backend.")] = StatsBy.DECISION,
     address: Address = _ADDRESS,
     json: Json = False,
@@ -80,8 +85,8 @@ def stats(
     from pointsman.cli.stats import show_callers, show_stats
     from pointsman.v1 import admin_service_pb2
 
-    with _admin(address) as stub:
-        answer = stub.Stats(admin_service_pb2.StatsRequest(), timeout=timeout)
+    with _admin(address, to) as (stub, token):
+        answer = stub.Stats(admin_service_pb2.StatsRequest(), timeout=timeout, metadata=token)
     if json:
         show_json(answer)
     elif by is StatsBy.CALLER:
@@ -98,8 +103,8 @@ def _tier(tier: PinTo) -> routing_pb2.Tier.ValueType:
 
 
 @contextmanager
-def _admin(address: str) -> Iterator[AdminServiceStub]:
-    """The controller's AdminService. What fails ends the command with a sentence."""
+def _admin(address: str, to: ToController) -> Iterator[tuple[AdminServiceStub, Token]]:
+    """The controller's AdminService, and what every call carries. What fails ends the command with a sentence."""
     import grpc
 
     from pointsman.cli.exits import FAILED, CommandFailed
@@ -108,9 +113,10 @@ def _admin(address: str) -> Iterator[AdminServiceStub]:
     from pointsman.client.failures import from_rpc_error
     from pointsman.v1.admin_service_pb2_grpc import AdminServiceStub
 
-    with reported(), grpc.insecure_channel(address, options=channel_options()) as channel:
+    access = to.access()
+    with reported(), access.channel(address, channel_options()) as channel:
         try:
-            yield AdminServiceStub(channel)
+            yield AdminServiceStub(channel), access.token.metadata()
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 raise CommandFailed(f"{address} has no AdminService; a controller has it, on port 50052 unless told.", FAILED) from None

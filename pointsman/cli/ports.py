@@ -1,9 +1,9 @@
-"""The ports of `pointsman up`, checked before anything starts."""
+"""The ports of `pointsman up`, and who must find and know whom, checked before anything starts."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,7 +54,19 @@ def contradictions(settings: Settings) -> list[str]:
         said.append(f"gateway.controllers: none has the port of the controller that would start, {settings.controller.grpc_port}")
     if _port_of(settings.controller.scorers) != settings.scorers.grpc_port:
         said.append(f"controller.scorers: {settings.controller.scorers} hasn't the port of scorers.grpc_port, {settings.scorers.grpc_port}")
-    return said
+    return [*said, *_strangers(settings)]
+
+
+def _strangers(settings: Settings) -> Iterator[str]:
+    """A gateway that the controller wouldn't let in."""
+    gateway, controller = settings.gateway, settings.controller
+    calls, listens = gateway.controller_tls, controller.tls
+    if (calls is None) != (listens is None):
+        yield "gateway.controller_tls: it and controller.tls are both set or neither"
+    elif calls and listens and listens.client_certificates == "required" and not calls.cert_file:
+        yield "gateway.controller_tls.cert_file: controller.tls requires the gateway to have a certificate"
+    if (controller.token_env or controller.token_file) and not (gateway.controller_token_env or gateway.controller_token_file):
+        yield "gateway.controller_token_file: the controller wants a token, and neither this key nor controller_token_env names one"
 
 
 def taken(used: Sequence[PortUse]) -> list[str]:

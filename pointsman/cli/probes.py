@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from typing import Any, Final
 
 import grpc
 
 from pointsman.cli.children import Probe
+from pointsman.runtime.client_tls import ClientTls
+from pointsman.runtime.tls_settings import TlsSettings
 from pointsman.scorer.v1 import scorer_service_pb2
 from pointsman.scorer.v1.scorer_service_pb2_grpc import ScorerServiceStub
 
@@ -17,21 +20,30 @@ _SHOWN: Final = 160
 _MAX_BYTES: Final = 65_536
 
 
-def http_ready(host: str, port: int, path: str) -> Probe:
-    """Ready when GET `path` answers 200; what is missing is the answer's body."""
+def http_ready(host: str, port: int, path: str, tls: TlsSettings | None = None) -> Probe:
+    """Ready when GET `path` answers 200; what is missing is the answer's body.
+
+    A server that insists on a client certificate is ready once it says so: this probe has none.
+    """
+
+    insists = tls is not None and tls.client_certificates == "required"
 
     async def probe() -> str | None:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                status, body = await _get(host, port, path)
+                status, body = await _get(host, port, path, _unverified() if tls else None)
+        except (ssl.SSLError, ConnectionResetError) as error:
+            return None if insists else f"no answer on port {port} yet: {error.strerror}"
         except (OSError, TimeoutError):
             return f"no answer on port {port} yet"
-        return None if status == "200" else (" ".join(body.split())[:_SHOWN] or f"{path} answers {status or 'nothing'}")
+        if status == "200" or (insists and not status):
+            return None
+        return " ".join(body.split())[:_SHOWN] or f"{path} answers {status or 'nothing'}"
 
     return probe
 
 
-def grpc_healthy(host: str, port: int) -> Probe:
+def grpc_healthy(host: str, port: int, tls: ClientTls | None = None) -> Probe:
     """Ready when grpc.health.v1 says that the server serves."""
 
     async def probe() -> str | None:
@@ -39,7 +51,7 @@ def grpc_healthy(host: str, port: int) -> Probe:
         from grpc_health.v1 import health_pb2, health_pb2_grpc
 
         try:
-            async with grpc.aio.insecure_channel(f"{host}:{port}") as channel:
+            async with _channel(f"{host}:{port}", tls) as channel:
                 stub: Any = health_pb2_grpc.HealthStub(channel)  # its types don't know its methods
                 answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_S)
         except grpc.RpcError:
@@ -60,6 +72,19 @@ def strategies_ready(host: str, port: int, strategies: Sequence[str]) -> Probe:
     return probe
 
 
+def _channel(target: str, tls: ClientTls | None) -> grpc.aio.Channel:
+    if tls is None:
+        return grpc.aio.insecure_channel(target)
+    return grpc.aio.secure_channel(target, tls.credentials(tls.now()), options=tls.options())
+
+
+def _unverified() -> ssl.SSLContext:
+    """For a child of one's own on this machine, whose certificate has the name that others call it by."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 async def _describes(channel: grpc.aio.Channel, strategy: str) -> bool:
     # Ray Serve's proxy selects the application by this metadata.
     application = (("application", strategy),)
@@ -70,9 +95,9 @@ async def _describes(channel: grpc.aio.Channel, strategy: str) -> bool:
     return True
 
 
-async def _get(host: str, port: int, path: str) -> tuple[str, str]:
+async def _get(host: str, port: int, path: str, tls: ssl.SSLContext | None) -> tuple[str, str]:
     # HTTP/1.0: the answer ends with the connection, and no proxy variable of the environment can send it elsewhere.
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
     try:
         writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
         answer = bytearray()

@@ -11,6 +11,7 @@ import pointsman
 from pointsman.cli.children import ChildSpec
 from pointsman.cli.ports import reachable
 from pointsman.cli.probes import grpc_healthy, http_ready, strategies_ready
+from pointsman.runtime.client_tls import controller_tls
 from pointsman.runtime.settings import Settings
 
 _FOLDERS: Final = ("gateway", "controller", "scorers", "deploy")
@@ -34,7 +35,7 @@ def checkout_root() -> Path:
 
 
 def child_specs(settings: Settings, settings_file: Path | None) -> list[ChildSpec]:
-    """The children in the order of their start; they stop in the reverse order."""
+    """The children in the order of their start; they stop in the reverse order. Raises `SettingsError` for files of TLS."""
     gateway, controller, scorers = settings.gateway, settings.controller, settings.scorers
     return [
         *_local_llms(settings, settings_file),
@@ -48,7 +49,7 @@ def child_specs(settings: Settings, settings_file: Path | None) -> list[ChildSpe
         ChildSpec(
             "controller",
             _command("controller", settings_file),
-            grpc_healthy(reachable(controller.host), controller.grpc_port),
+            grpc_healthy(reachable(controller.host), controller.grpc_port, controller_tls(gateway)),
             stop_grace_s=controller.drain_s + _AFTER_DRAIN_S,
             reloads=True,
         ),
@@ -56,7 +57,7 @@ def child_specs(settings: Settings, settings_file: Path | None) -> list[ChildSpe
             "gateway",
             _command("gateway", settings_file),
             # It answers for everything behind it, so its readiness is that of the whole.
-            http_ready(reachable(gateway.host), gateway.rest_port, "/readyz"),
+            http_ready(reachable(gateway.host), gateway.rest_port, "/readyz", gateway.tls),
             after=("controller",),
             stop_grace_s=gateway.drain_s + _AFTER_DRAIN_S,
             reloads=True,

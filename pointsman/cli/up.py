@@ -6,12 +6,14 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from pointsman.cli.announcement import announcement
+from pointsman.cli.children import ChildSpec
 from pointsman.cli.exits import FAILED, USAGE, CommandFailed
 from pointsman.cli.ports import contradictions, ports, taken
 from pointsman.cli.running import run
@@ -26,7 +28,7 @@ class Plan:
     """What is to run, checked."""
 
     settings: Settings
-    file: Path | None
+    specs: Sequence[ChildSpec]
     root: Path
 
 
@@ -41,7 +43,7 @@ def up(path: Path | None) -> int:
     console = Console()
     return asyncio.run(
         run(
-            child_specs(plan.settings, plan.file),
+            plan.specs,
             cwd=plan.root,
             logs=logs,
             view=LiveView(console) if console.is_terminal else PlainView(),
@@ -62,7 +64,8 @@ def _logs(root: Path) -> Path:
 def _plan(path: Path | None) -> Plan:
     try:
         file = settings_path(path)
-        plan = Plan(load_settings(file), file.resolve() if file else None, checkout_root())
+        settings = load_settings(file)
+        plan = Plan(settings, child_specs(settings, file.resolve() if file else None), checkout_root())
     except SettingsError as error:
         raise CommandFailed(str(error), USAGE) from None
     except NoCheckout as error:

@@ -4,9 +4,11 @@
         answer = client.chat([{"role": "user", "content": "法国的首都是哪里?"}], model="router-mf-0.5")
         print(answer.choices[0].message.content, answer.receipt.decision.tier)
 
-`AsyncClient` is the same with `await`. Every failure is a `RouteError`.
+`Client("router.example:50051", tls=Tls.from_files(ca_file="ca.crt"), api_key=…)` speaks TLS and says who asks. `AsyncClient` is the
+same with `await`. Every failure is a `RouteError`.
 """
 
+from pointsman.client.access import Access, Tls
 from pointsman.client.aio import AsyncChatStream, AsyncClient
 from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
 from pointsman.client.failures import RouteError, Unreachable
@@ -16,6 +18,7 @@ from pointsman.client.sync import ChatStream, Client
 __all__ = [
     "DEFAULT_ADDRESS",
     "DEFAULT_TIMEOUT_S",
+    "Access",
     "AsyncChatStream",
     "AsyncClient",
     "ChatOptions",
@@ -24,5 +27,6 @@ __all__ = [
     "Message",
     "RouteError",
     "Routing",
+    "Tls",
     "Unreachable",
 ]

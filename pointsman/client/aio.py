@@ -10,7 +10,8 @@ from typing import Self, TypeVar, Unpack
 import grpc
 from google.protobuf.message import Message as ProtoMessage
 
-from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
+from pointsman.client.access import Access, opening
+from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
 from pointsman.client.failures import RouteError, from_rpc_error, from_status
 from pointsman.client.messages import Message, text_of
 from pointsman.client.requests import (
@@ -79,15 +80,15 @@ class AsyncChatStream:
 class AsyncClient:
     """RouteService at `address`, `host:port`; arguments and errors as in `Client`. Build it inside the event loop."""
 
-    def __init__(
-        self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT_S, credentials: grpc.ChannelCredentials | None = None
-    ) -> None:
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT_S, **access: Unpack[Access]) -> None:
+        opened = opening(address, access)
         self._address = address
         self._timeout = timeout
-        if credentials:
-            self._channel = grpc.aio.secure_channel(address, credentials, options=channel_options())
+        self._metadata = opened.metadata
+        if opened.credentials:
+            self._channel = grpc.aio.secure_channel(address, opened.credentials, options=opened.options)
         else:
-            self._channel = grpc.aio.insecure_channel(address, options=channel_options())
+            self._channel = grpc.aio.insecure_channel(address, options=opened.options)
         self._stub = RouteServiceStub(self._channel)
 
     async def route(
@@ -126,7 +127,7 @@ class AsyncClient:
 
     def stream_chat(self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> AsyncChatStream:
         """Decides, calls the backend, and streams: chunks, an error if it was cut, the receipt. Failures are raised on iteration."""
-        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout))
+        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout), metadata=self._metadata)
         return AsyncChatStream(aiter(call), call.cancel, self._address)
 
     async def list_strategies(self, *, timeout: float | None = None) -> pb.ListStrategiesResponse:
@@ -145,7 +146,7 @@ class AsyncClient:
 
     async def _call(self, method: Callable[..., Awaitable[Answer]], request: ProtoMessage, timeout: float | None) -> Answer:
         try:
-            return await method(request, timeout=self._seconds(timeout))
+            return await method(request, timeout=self._seconds(timeout), metadata=self._metadata)
         except grpc.RpcError as error:
             raise _translated(error, self._address) from None
 

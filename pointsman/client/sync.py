@@ -9,7 +9,8 @@ from typing import Self, TypeVar, Unpack
 import grpc
 from google.protobuf.message import Message as ProtoMessage
 
-from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, channel_options
+from pointsman.client.access import Access, opening
+from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
 from pointsman.client.failures import from_rpc_error, from_status
 from pointsman.client.messages import Message, text_of
 from pointsman.client.requests import (
@@ -79,18 +80,19 @@ class Client:
     """RouteService at `address`, `host:port`. `timeout` is in seconds and becomes the call's deadline, scoring and backend included.
 
     Every method raises `RouteError`, and `Unreachable` where nothing answers; `ValueError` and `TypeError` for arguments that
-    contradict one another or aren't known. Without `credentials` the connection isn't encrypted.
+    contradict one another or aren't known. Without `tls` (or `credentials`) the connection isn't encrypted, and then an `api_key`
+    goes to this machine alone unless `allow_plaintext_key` says otherwise.
     """
 
-    def __init__(
-        self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT_S, credentials: grpc.ChannelCredentials | None = None
-    ) -> None:
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT_S, **access: Unpack[Access]) -> None:
+        opened = opening(address, access)
         self._address = address
         self._timeout = timeout
-        if credentials:
-            self._channel = grpc.secure_channel(address, credentials, options=channel_options())
+        self._metadata = opened.metadata
+        if opened.credentials:
+            self._channel = grpc.secure_channel(address, opened.credentials, options=opened.options)
         else:
-            self._channel = grpc.insecure_channel(address, options=channel_options())
+            self._channel = grpc.insecure_channel(address, options=opened.options)
         self._stub = RouteServiceStub(self._channel)
 
     def route(
@@ -127,7 +129,7 @@ class Client:
 
     def stream_chat(self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> ChatStream:
         """Decides, calls the backend, and streams: chunks, an error if it was cut, the receipt. Failures are raised on iteration."""
-        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout))
+        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout), metadata=self._metadata)
         return ChatStream(iter(call), call.cancel, self._address)
 
     def list_strategies(self, *, timeout: float | None = None) -> pb.ListStrategiesResponse:
@@ -146,7 +148,7 @@ class Client:
 
     def _call(self, method: Callable[..., Answer], request: ProtoMessage, timeout: float | None) -> Answer:
         try:
-            return method(request, timeout=self._seconds(timeout))
+            return method(request, timeout=self._seconds(timeout), metadata=self._metadata)
         except grpc.RpcError as error:
             raise from_rpc_error(error, self._address) from None
 

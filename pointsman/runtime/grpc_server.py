@@ -11,10 +11,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from pointsman.runtime.errors import Unavailable
+from pointsman.runtime.tls import ServerTls
 
 ENVELOPE_BYTES: Final = 1 << 20  # what a message may hold beside the body: headers, routing spec
 _NOTICE_S: Final = 0.5
 ROUTE_SERVICE: Final = "pointsman.v1.RouteService"
+ADMIN_SERVICE: Final = "pointsman.v1.AdminService"
 
 
 def build_server(*, max_concurrent: int, max_body_bytes: int, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> grpc.aio.Server:
@@ -39,12 +41,15 @@ def build_server(*, max_concurrent: int, max_body_bytes: int, interceptors: Sequ
     )
 
 
-def bind(server: grpc.aio.Server, host: str, port: int) -> int:
-    """The port bound (a free one for 0). Raises `Unavailable` naming a port that is taken."""
+def bind(server: grpc.aio.Server, host: str, port: int, tls: ServerTls | None = None) -> int:
+    """The port bound (a free one for 0), in plain text without `tls`. Raises `Unavailable` naming a port that is taken."""
     try:
-        return server.add_insecure_port(f"{host}:{port}")
+        if tls is None:
+            return server.add_insecure_port(f"{host}:{port}")
+        return server.add_secure_port(f"{host}:{port}", tls.grpc_credentials())
     except RuntimeError:
-        raise Unavailable(f"{host}:{port} can't be bound: is another process using the port?") from None
+        or_else = ", or is the certificate of a kind that gRPC doesn't take" if tls else ""
+        raise Unavailable(f"{host}:{port} can't be bound: is another process using the port{or_else}?") from None
 
 
 class _Servicer(health.aio.HealthServicer):

@@ -61,7 +61,7 @@ class KeyEntry(Part):
     pin_tier: bool = False
     """Whether its requests may pin their tier."""
     admin: bool = False
-    """An operator, who may read /metrics, where every caller is named."""
+    """An operator, who may read /metrics, where every caller is named, and call AdminService where it passes at the edge."""
     requests_per_minute: Limit | None = None
     tokens_per_minute: Limit | None = None
     concurrent_streams: Limit | None = None

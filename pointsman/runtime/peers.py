@@ -16,7 +16,6 @@ SCOPE_KEY: Final = "pointsman.peer"
 
 def names_of_grpc_peer(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[str, ...]:
     """The names in the caller's certificate; gRPC has one only where client certificates are required, and then a verified one."""
-    # Annotated as text by the stubs; they are bytes.
     properties: Mapping[str, Iterable[bytes]] = context.auth_context()
     kinds = ("x509_common_name", "peer_dns", "peer_uri")
     return _unique(value.decode("utf-8", "replace") for kind in kinds for value in properties.get(kind, ()))
@@ -39,4 +38,5 @@ def names_in_certificate(certificate: Mapping[str, Any] | None) -> tuple[str, ..
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
+    # gRPC says of a certificate without a common name that it is empty.
+    return tuple(dict.fromkeys(name for name in names if name))

@@ -13,13 +13,13 @@ from typing import Any, Final
 import structlog
 from pydantic import BaseModel
 
+from pointsman.runtime.file_stamps import Stamp, stamp_of
 from pointsman.runtime.settings import Settings, with_local_llms
 from pointsman.runtime.settings_file import SettingsError, load_settings, settings_path
 
 log = structlog.get_logger()
 LOOK_S: Final = 2.0
 """How often the file is looked at, in seconds."""
-_Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +37,15 @@ class SettingsSource:
 
     def __init__(self, path: Path | None) -> None:
         self.path = settings_path(path)
-        self._read: _Stamp = None
+        self._read: Stamp = None
 
     def __call__(self) -> Settings:
-        self._read = self._stamp()
+        self._read = stamp_of(self.path)
         return with_local_llms(load_settings(self.path))
 
     def is_stale(self) -> bool:
         """Whether the file is no longer the one that was read."""
-        return self._stamp() != self._read
-
-    def _stamp(self) -> _Stamp:
-        if self.path is None:
-            return None
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return None
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+        return stamp_of(self.path) != self._read
 
 
 async def follow(source: SettingsSource, apply: Callable[[Settings], Awaitable[Change]]) -> None:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from pointsman.runtime.backend_settings import BackendSettings, PairSettings
-from pointsman.runtime.settings_part import Fraction, Name, OnFailure, Part, Port, Seconds, StrategyName
+from pointsman.runtime.settings_part import Fraction, Name, OnFailure, Part, Port, Seconds, StrategyName, only_one
+from pointsman.runtime.tls_settings import ControllerTlsSettings, TlsSettings
 
 
 class LogSettings(Part):
@@ -29,8 +30,18 @@ class GatewaySettings(Part):
     host: str = "127.0.0.1"
     rest_port: Port = 6060
     grpc_port: Port = 50051
+    tls: TlsSettings | None = None
+    """Of both ports; null is plain text."""
     controllers: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["127.0.0.1:50052"])
     """Addresses of the controllers, `host:port`; requests go round them in turn."""
+    controller_tls: ControllerTlsSettings | None = None
+    """How the gateway speaks to them; null is plain text."""
+    controller_token_env: str | None = None
+    """The environment variable that holds the token by which they know the gateway."""
+    controller_token_file: Path | None = None
+    """The file that holds it, on its first line; read again when it changes."""
+    admin: bool = False
+    """Whether AdminService passes at the edge."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     """A longer request body is refused with 413."""
     max_concurrent: Annotated[int, Field(ge=1)] = 2000
@@ -62,6 +73,10 @@ class GatewaySettings(Part):
             raise ValueError("a redis_url with a password belongs in redis_url_env or redis_url_file")
         return self
 
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        return only_one(self, "controller_token_env", "controller_token_file")
+
 
 class ShadowSettings(Part):
     """A strategy that scores a sample of what others decide, to be compared with them."""
@@ -88,6 +103,12 @@ class ControllerSettings(Part):
     host: str = "127.0.0.1"
     grpc_port: Port = 50052
     metrics_port: Port = 50053
+    tls: TlsSettings | None = None
+    """Of both ports; null is plain text."""
+    token_env: str | None = None
+    """The environment variable that holds the token that gateways must send."""
+    token_file: Path | None = None
+    """The file that holds it; while tokens change it may hold two, a line each. Read again when it changes."""
     scorers: str = "127.0.0.1:9000"
     """Address of Ray Serve's gRPC, `host:port`."""
     scorer_timeout_s: Seconds = 2
@@ -132,6 +153,10 @@ class ControllerSettings(Part):
     """A longer answer that isn't a stream is a backend failure."""
     decision_log: DecisionLogSettings = DecisionLogSettings()
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        return only_one(self, "token_env", "token_file")
 
 
 class ScorersSettings(Part):

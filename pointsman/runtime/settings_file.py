@@ -56,16 +56,18 @@ def load_part(path: Path, schema: type[Part]) -> Part:
 
 
 def read_secret(key_env: str | None, key_file: Path | None) -> str | None:
-    """A backend's API key, read now so that a changed file counts. Raises `SettingsError` naming what is missing."""
+    """A key or token, read now so that a changed file counts. Raises `SettingsError` naming what is missing, never its value."""
     if key_env:
         if not (key := os.environ.get(key_env, "").strip()):
-            raise SettingsError(f"the environment variable {key_env}, which a backend's key_env names, is empty or not set")
+            raise SettingsError(f"the environment variable {key_env}, which should hold a secret, is empty or not set")
         return key
     if key_file:
         try:
             return key_file.read_text().strip()
         except OSError as error:
             raise SettingsError(f"the key file {key_file} can't be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"the key file {key_file} isn't text") from None
     return None
 
 

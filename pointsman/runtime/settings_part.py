@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -18,3 +18,13 @@ class Part(BaseModel):
     """A part of the settings: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+_P = TypeVar("_P", bound=Part)
+
+
+def only_one(part: _P, first: str, second: str) -> _P:
+    """The part. Raises `ValueError` where it has both keys."""
+    if getattr(part, first) and getattr(part, second):
+        raise ValueError(f"{first} and {second} exclude each other")
+    return part

@@ -25,6 +25,7 @@ from pointsman.calibration.ensemble import ensemble_record
 from pointsman.calibration.files import Record, write_record
 from pointsman.calibration.making import SHARES, Data, Scorer, calibration_record, prompts_sha256, share_of_budget
 from pointsman.calibration.record import CalibratedShare, CalibrationRecord
+from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.model_string import percent
 from pointsman.runtime.settings_file import load_settings
 from pointsman.v1 import calibration_pb2
@@ -80,9 +81,10 @@ def _records(
 
 
 def _recent(options: argparse.Namespace) -> None:
-    """The controller writes the records, one after the other."""
+    """The controller writes the records, one after the other. It is called as the gateway calls it by the settings."""
     shares = sorted(set(options.strong_share))
-    found = [calibrate_recent(options.url, name, shares, options.spend) for name in options.strategies]
+    access = ControllerAccess(load_settings(options.settings).gateway)
+    found = [calibrate_recent(options.url, access, name, shares, options.spend) for name in options.strategies]
     if options.json:
         sys.stdout.writelines(json.dumps(MessageToDict(each, preserving_proto_field_name=True)) + "\n" for each in found)
         return

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from pointsman.client import AsyncClient
+from pointsman.client import Access, AsyncClient
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.v1 import route_service_pb2, routing_pb2
@@ -37,17 +37,24 @@ def scored_here(strategies: Sequence[str], prompts: Sequence[str], settings: Set
 
 
 def scored_by_service(
-    strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, *, tries: int = _TRIES
+    strategies: Sequence[str],
+    prompts: Sequence[str],
+    address: str,
+    concurrency: int,
+    progress: Progress,
+    *,
+    tries: int = _TRIES,
+    access: Access | None = None,
 ) -> list[Scored]:
     """Asks the service at `address`, `concurrency` prompts at a time, each at most `tries` times.
 
     Raises `RouteError`, and `Unavailable` where one stays unscored or a checkpoint was replaced on the way.
     """
-    return asyncio.run(_scored_by_service(strategies, prompts, address, concurrency, progress, tries))
+    return asyncio.run(_scored_by_service(strategies, prompts, address, concurrency, progress, tries, access or {}))
 
 
 async def _scored_by_service(
-    strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, tries: int
+    strategies: Sequence[str], prompts: Sequence[str], address: str, concurrency: int, progress: Progress, tries: int, access: Access
 ) -> list[Scored]:
     rates: dict[str, list[float]] = {name: [float("nan")] * len(prompts) for name in strategies}
     checkpoints: dict[str, set[str]] = {name: set() for name in strategies}
@@ -62,7 +69,7 @@ async def _scored_by_service(
                 checkpoints[opinion.strategy].add(opinion.checkpoint)
             progress(done := done + len(strategies))
 
-    async with AsyncClient(address) as client:
+    async with AsyncClient(address, **access) as client:
         await asyncio.gather(*(worker(client) for _ in range(concurrency)))
         listed = {each.name: each for each in (await client.list_strategies()).strategies}
     for name, seen in checkpoints.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -12,11 +12,12 @@ from typing import Final, Protocol
 from rich.console import Console
 
 import scorers
-from pointsman.client import Client
+from pointsman.client import Access, Client
 from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.runtime.settings_file import cache_folder
 from scorers.hub import checkpoint_folder
 from scorers.identity import folder_sha256, version_of
+from scorers.offline.access import access_of, add_access_options
 from scorers.offline.arguments import names, whole_number
 from scorers.offline.command import warn
 from scorers.offline.progress import counted
@@ -79,11 +80,12 @@ class Service:
 
     address: str
     concurrency: int
+    access: Access = field(default_factory=Access, repr=False)
     at_once: bool = True
 
     def models(self, strategies: Sequence[str]) -> Mapping[str, Model]:
         """See `Source`: the checkpoints that serve now. Raises `RouteError`."""
-        with Client(self.address) as client:
+        with Client(self.address, **self.access) as client:
             listed = [each for each in client.list_strategies().strategies if each.name in strategies]
         return {
             each.name: {
@@ -99,7 +101,7 @@ class Service:
 
     def score(self, strategies: Sequence[str], prompts: Sequence[str], progress: Progress) -> list[Scored]:
         """See `Source`."""
-        return scored_by_service(strategies, prompts, self.address, self.concurrency, progress)
+        return scored_by_service(strategies, prompts, self.address, self.concurrency, progress, access=self.access)
 
 
 def win_rates(
@@ -125,7 +127,7 @@ def win_rates(
 
 def scored_by_options(prompts: Sequence[str], what: str, options: argparse.Namespace, settings: Settings, errors: Console) -> list[Scored]:
     """`win_rates` as the command's options say, with a bar on `errors` that is called `what`."""
-    source: Source = Service(options.url, options.concurrency) if options.url else Here(settings)
+    source: Source = Service(options.url, options.concurrency, access_of(options)) if options.url else Here(settings)
     cache = None if options.no_cache else WinRateCache(options.cache or cache_folder() / "win_rates", partial(warn, errors))
     with counted(what, len(prompts) * len(options.strategies), errors) as told:
         return win_rates(options.strategies, prompts, source, cache, told)
@@ -135,6 +137,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     """Those that `scored_by_options` reads, and `--settings`."""
     parser.add_argument("--strategies", type=names, required=True, help="names, joined by commas")
     parser.add_argument("--url", help="a running service's gRPC address; without it the strategies are built here")
+    add_access_options(parser)
     parser.add_argument("--concurrency", type=whole_number(1), default=8, help="prompts asked at once of a service")
     parser.add_argument("--settings", type=Path, help="the settings file, for strategies that are built here")
     parser.add_argument("--cache", type=Path, help="the folder for kept win rates; pointsman/win_rates in the user's cache unless named")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from pointsman.client import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
+from scorers.offline.access import add_access_options
 from scorers.offline.label.job import LengthName
 
 
@@ -32,6 +33,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--yes", action="store_true", help="don't ask before spending")
     parser.add_argument("--keep-answers", action="store_true", help="write the answers beside the outcomes")
     parser.add_argument("--url", default=DEFAULT_ADDRESS, help="the service's gRPC address, host:port")
+    add_access_options(parser)
     parser.add_argument("--settings", type=Path, help="the service's settings file, for prices")
     parser.add_argument("--concurrency", type=_positive, default=8, help="calls at once")
     parser.add_argument("--tries", type=_positive, default=5, help="tries of each call")

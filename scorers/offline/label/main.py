@@ -24,6 +24,7 @@ from pointsman.runtime.errors import PointsmanError
 from pointsman.runtime.settings import Settings, with_local_llms
 from pointsman.runtime.settings_file import SettingsError, load_settings
 from scorers.errors import InvalidData
+from scorers.offline.access import access_of
 from scorers.offline.label.arguments import parse
 from scorers.offline.label.asking import Asker
 from scorers.offline.label.costs import Budget, totals
@@ -86,7 +87,7 @@ def sampled(prompts: Sequence[str], sample: int | None, seed: int) -> dict[int, 
 
 def _job(rows: Mapping[int, str], options: argparse.Namespace) -> Job:
     """Raises `InvalidData` for a pair that the service doesn't have."""
-    with Client(options.url, timeout=options.timeout) as client:
+    with Client(options.url, timeout=options.timeout, **access_of(options)) as client:
         pairs = {pair.name: pair for pair in client.list_strategies().pairs}
     for option, name in (("--pair", options.pair), ("--judge", options.judge)):
         if name not in pairs:
@@ -162,7 +163,7 @@ async def _run(labelling: Labelling, job: Job, journal: Journal, options: argpar
             if done - begun_with == _PILOT and done < len(job.rows):
                 _say(errors, f"by the first {done} rows: about {money(projected(job, journal, progress.complete), 0)} for all", style="")
 
-        async with AsyncClient(options.url, timeout=options.timeout) as client:
+        async with AsyncClient(options.url, timeout=options.timeout, **access_of(options)) as client:
             await labelling.run(Asker(client, job, options.tries), options.concurrency, told)
 
 

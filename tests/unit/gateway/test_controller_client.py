@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.controller_client import target_of
+from gateway.controller_channel import target_of
 from pointsman.runtime.settings_file import SettingsError
 
 

@@ -193,7 +193,7 @@ async def test_a_cancelled_task_is_cancelled_and_not_failed(service: ScriptedRou
 async def test_credentials_make_the_connection_secure(caller: Caller, service: ScriptedRouteService) -> None:
     """They go to the channel as they are; a client without them doesn't get through to a server that asks for them."""
     async with serve(service, grpc.local_server_credentials()) as address:
-        answer = await caller.call(address, "route", "x", credentials=grpc.local_channel_credentials())
+        answer = await caller.call(address, "route", "x", access={"credentials": grpc.local_channel_credentials()})
         assert answer.decision == DECISION
 
 

@@ -13,6 +13,8 @@ from pointsman.runtime.decision_headers import decision_headers
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
 from pointsman.runtime.errors import PointsmanError, Unimplemented, wire_form
 from pointsman.runtime.grpc_server import bind, build_server
+from pointsman.runtime.peers import names_of_grpc_peer
+from pointsman.runtime.tls import ServerTls
 from pointsman.v1 import calibration_pb2, route_service_pb2, route_service_pb2_grpc, routing_pb2
 
 Event = route_service_pb2.RelayResponse
@@ -81,11 +83,13 @@ class ScriptedController(route_service_pb2_grpc.RouteServiceServicer):
         self.requests: list[route_service_pb2.RelayRequest] = []
         self.metadata: list[dict[str, str | bytes]] = []
         self.time_remaining: list[float] = []
+        self.peers: list[tuple[str, ...]] = []
         self.running = asyncio.Event()
         self.cancelled = asyncio.Event()
 
     def _remember(self, context: Context) -> None:
         self.metadata.append(dict(context.invocation_metadata() or ()))
+        self.peers.append(names_of_grpc_peer(context))
         self.time_remaining.append(context.time_remaining() or 0.0)
 
     async def Relay(self, request: route_service_pb2.RelayRequest, context: Context) -> None:  # type: ignore[override]  # it writes to its stream
@@ -162,11 +166,11 @@ def strategy(name: str, *, ready: bool = True, detail: str = "", shares: Iterabl
 
 
 @asynccontextmanager
-async def controller_on(controller: ScriptedController, port: int = 0) -> AsyncIterator[ScriptedController]:
-    """The controller on a real port, a free one for 0."""
+async def controller_on(controller: ScriptedController, port: int = 0, tls: ServerTls | None = None) -> AsyncIterator[ScriptedController]:
+    """The controller on a real port, a free one for 0, in plain text without `tls`."""
     server = build_server(max_concurrent=100, max_body_bytes=16 << 20)
     route_service_pb2_grpc.add_RouteServiceServicer_to_server(controller, server)
-    controller.port = bind(server, "127.0.0.1", port)
+    controller.port = bind(server, "127.0.0.1", port, tls)
     await server.start()
     try:
         yield controller
