@@ -80,7 +80,9 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         self, request: admin_service_pb2.StatsRequest, context: Context, request_id: str
     ) -> admin_service_pb2.StatsResponse:
         own = self._generations.now.settings.controller
-        return stats_of(self._ledger.counters, self._ledger.uptime_s, own.router_cost_per_hour)
+        response = stats_of(self._ledger.counters, self._ledger.uptime_s, own.router_cost_per_hour)
+        response.callers.extend(self._ledger.callers.rows())
+        return response
 
 
 async def _read_on(requests: AsyncIterator[admin_service_pb2.CalibrateRequest]) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Histogram
 
 flow: ContextVar[str] = ContextVar("flow", default="")
-"""Whose prompts take turns with others': the request, of which a batch may hold a thousand."""
+"""Whose prompts take turns with others': the caller by name, or the request where callers have none; a batch may hold a thousand."""
 
 _KNOWN_S: Final = 15.0
 """A replica that hasn't answered for so long isn't counted: a scale-down is noticed within that, a new one by its first answer."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from controller.batch import in_order, most_in_flight
 from controller.body import parse_body
 from controller.candidates import Candidate, candidates_of, capable, without_other_tier
 from controller.capability import is_guarded
+from controller.coalescing import flow
 from controller.deadline import Deadline
 from controller.decider import Decided, Decider
 from controller.dispatch import Ask, Dispatcher
@@ -20,8 +21,9 @@ from controller.estimate import asked_characters
 from controller.exchange import Exchange
 from controller.ledger import Ledger
 from controller.needs import Needs, chat_needs
+from controller.permissions import NOBODY, permitted_backend_plan, permitted_plan, permitted_strategies
 from controller.pins import Pins
-from controller.plan import Plan, backend_plan, make_plan
+from controller.plan import Plan
 from controller.scored_text import scored_text
 from controller.shadow import Shadow
 from pointsman import __version__
@@ -29,7 +31,7 @@ from pointsman.runtime.decision_headers import decision_headers
 from pointsman.runtime.errors import InvalidBody, NotFound, PointsmanError, UnknownStrategy, error_name
 from pointsman.runtime.model_string import parse_model_string
 from pointsman.runtime.settings import Settings
-from pointsman.v1 import routing_pb2
+from pointsman.v1 import caller_pb2, routing_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Call:
     headers: Sequence[tuple[str, str]] = ()
     model_counts: bool = True
     """Whether the body's `model` says how to route; false for a body of our own making."""
+    caller: caller_pb2.Caller = field(default_factory=lambda: NOBODY)
 
 
 class Controller:
@@ -70,28 +73,38 @@ class Controller:
         self._in_use = in_use
 
     async def route(
-        self, request_id: str, routing: routing_pb2.RoutingSpec, prompt: str | Sequence[Any], deadline: Deadline
+        self,
+        request_id: str,
+        routing: routing_pb2.RoutingSpec,
+        prompt: str | Sequence[Any],
+        deadline: Deadline,
+        caller: caller_pb2.Caller = NOBODY,
     ) -> routing_pb2.Receipt:
         """Decides and doesn't call. The prompt is text, scored as it is, or an OpenAI body's messages."""
-        with self._receipt(request_id) as receipt:
-            plan = self._pins.over(make_plan(routing, self._settings))
+        with self._receipt(request_id, caller) as receipt:
+            plan = self._pins.over(permitted_plan(routing, self._settings, caller))
             await self._decide(plan, self._text(prompt), deadline, receipt)
             self._guard(plan, prompt, receipt.decision)
         return receipt
 
     async def route_batch(
-        self, request_id: str, routing: routing_pb2.RoutingSpec, prompts: Sequence[str], deadline: Deadline
+        self,
+        request_id: str,
+        routing: routing_pb2.RoutingSpec,
+        prompts: Sequence[str],
+        deadline: Deadline,
+        caller: caller_pb2.Caller = NOBODY,
     ) -> list[routing_pb2.Decision | PointsmanError]:
         """Each prompt's decision or why there is none, in order; each is accounted for as a request. Raises what is wrong with the spec."""
         try:
-            plan = self._pins.over(make_plan(routing, self._settings))
+            plan = self._pins.over(permitted_plan(routing, self._settings, caller))
         except PointsmanError:
-            with self._receipt(request_id):
+            with self._receipt(request_id, caller):
                 raise
 
         async def one(prompt: str) -> routing_pb2.Decision | PointsmanError:
             try:
-                with self._receipt(request_id) as receipt:
+                with self._receipt(request_id, caller) as receipt:
                     await self._decide(plan, self._text(prompt), deadline, receipt)
                     self._guard(plan, prompt, receipt.decision)
             except PointsmanError as error:
@@ -100,8 +113,11 @@ class Controller:
 
         return await in_order(one, prompts, most_in_flight(self._settings.controller))
 
-    async def compare(self, strategies: Sequence[str], prompt: str | Sequence[Any], deadline: Deadline) -> list[routing_pb2.Opinion]:
-        """Every strategy's opinion of one prompt, all asked at once; no names ask all."""
+    async def compare(
+        self, strategies: Sequence[str], prompt: str | Sequence[Any], deadline: Deadline, caller: caller_pb2.Caller = NOBODY
+    ) -> list[routing_pb2.Opinion]:
+        """Every strategy's opinion of one prompt, all asked at once; no names ask all that the caller may use."""
+        strategies = permitted_strategies(strategies, self._settings, caller)
         for name in strategies:
             if name not in self._settings.strategies:
                 known = ", ".join(sorted(self._settings.strategies))
@@ -109,14 +125,14 @@ class Controller:
         text = self._text(prompt)
         if not text.strip():
             raise InvalidBody("There is no user text to compare strategies on.", param="input")
-        asked = [self._decider.ask(name, text, "", deadline) for name in strategies or self._settings.strategies]
+        asked = [self._decider.ask(name, text, "", deadline) for name in strategies]
         return [opinion for opinion, _ in await asyncio.gather(*asked)]
 
     @asynccontextmanager
     async def exchange(self, call: Call) -> AsyncIterator[Exchange]:
         """Decides and calls the backend; gives the exchange once the backend's response headers are there."""
         begun = asyncio.get_running_loop().time()
-        with self._in_use(), self._receipt(call.request_id) as receipt:
+        with self._in_use(), self._receipt(call.request_id, call.caller) as receipt:
             endpoint = ENDPOINTS.get(call.endpoint)
             if endpoint is None:
                 raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}.")
@@ -126,9 +142,9 @@ class Controller:
             text = endpoint.text(body.fields, own.scored_window)
             routing = _with_model(call.routing, body.model) if call.model_counts else call.routing
             if why := endpoint.unroutable(body.fields):
-                plan = backend_plan(routing, self._settings, why)
+                plan = permitted_backend_plan(routing, self._settings, call.caller, why)
             else:
-                plan = self._pins.over(make_plan(routing, self._settings, session=body.user))
+                plan = self._pins.over(permitted_plan(routing, self._settings, call.caller, session=body.user))
             await self._decide(plan, text, call.deadline, receipt)
             candidates = self._candidates(plan, lambda: endpoint.needs(body.fields), receipt.decision)
             call.deadline.check()
@@ -176,9 +192,10 @@ class Controller:
         return decided
 
     @contextmanager
-    def _receipt(self, request_id: str) -> Iterator[routing_pb2.Receipt]:
+    def _receipt(self, request_id: str, caller: caller_pb2.Caller) -> Iterator[routing_pb2.Receipt]:
         """A receipt that is accounted for however the request ends."""
-        receipt = routing_pb2.Receipt(request_id=request_id, version=__version__)
+        receipt = routing_pb2.Receipt(request_id=request_id, version=__version__, caller=caller.name)
+        flow.set(caller.name or request_id)
         clock = asyncio.get_running_loop().time
         begun = clock()
         self._ledger.begin()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from controller.caller_ledger import CallerLedger
 from controller.spending import Spending
 from pointsman.runtime.decision_headers import reason_name, tier_name
 from pointsman.v1 import routing_pb2
@@ -48,6 +49,7 @@ class Ledger:
         self._begun = time.monotonic()
         self.spending = Spending()
         self.counters = _counters(registry)
+        self.callers = CallerLedger(registry)
         self._scoring = Histogram("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], buckets=_SECONDS, registry=registry)
         self._first_byte = Histogram(
             "pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", ["backend"], buckets=_SECONDS, registry=registry
@@ -87,11 +89,12 @@ class Ledger:
         """A request has ended, with or without an answer."""
         self._in_progress.dec()
         self._also(receipt)
+        self.callers.add(receipt)
         decision, call = receipt.decision, call_label(receipt.endpoint)
         if decision.tier == routing_pb2.TIER_UNSPECIFIED:
             self.counters.refused.labels(receipt.error).inc()
-            total_s = round(receipt.timings.total_s, 4)
-            log.info("refused", request_id=receipt.request_id, call=call, error=receipt.error, total_s=total_s)
+            named = {"request_id": receipt.request_id, "caller": receipt.caller or None, "call": call, "error": receipt.error}
+            log.info("refused", **named, total_s=round(receipt.timings.total_s, 4))
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
         strategy = strategy_label(decision.strategy)
@@ -106,6 +109,7 @@ class Ledger:
         log.info(
             "routed",
             request_id=receipt.request_id,
+            caller=receipt.caller or None,
             call=call,
             pair=decision.pair,
             strategy=decision.strategy,

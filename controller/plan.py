@@ -44,6 +44,8 @@ class Plan:
     pinned: routing_pb2.Tier.ValueType = routing_pb2.TIER_UNSPECIFIED
     pinned_because: routing_pb2.Reason.ValueType = routing_pb2.REASON_UNSPECIFIED
     session: str = ""
+    policy: str = ""
+    """The policy that the spec is from; empty where it is from none."""
 
     @property
     def strategy(self) -> str:
@@ -71,12 +73,12 @@ def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str
         if spec.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
             raise InvalidRoutingSpec("The tier must be TIER_STRONG or TIER_WEAK.", param="routing.tier")
         because = routing_pb2.REASON_PINNED_BY_CALLER
-        return Plan(pair, settings.pairs[pair], strategies, pinned=spec.tier, pinned_because=because, session=session)
+        return Plan(pair, settings.pairs[pair], strategies, pinned=spec.tier, pinned_because=because, session=session, policy=spec.policy)
     if not strategies:
         raise InvalidRoutingSpec(
             "The routing spec names no strategy, policy or tier; a model string such as router-mf-0.1 does.", param="routing"
         )
-    plan = replace(Plan(pair, settings.pairs[pair], strategies, session=session), **_target(spec))
+    plan = replace(Plan(pair, settings.pairs[pair], strategies, session=session, policy=spec.policy), **_target(spec))
     return plan if len(strategies) == 1 or plan.max_quality_loss is None else _uncertified(plan, settings)
 
 
@@ -131,7 +133,7 @@ def _expanded(spec: routing_pb2.RoutingSpec, settings: Settings) -> routing_pb2.
         known = _names(settings.policies) or "none"
         raise UnknownPolicy(f"No policy is named {policy[:64]!r}; there are: {known}.", param="policy")
     chosen = settings.policies[policy]
-    below = routing_pb2.RoutingSpec(strategies=chosen.strategies, pair=chosen.pair)
+    below = routing_pb2.RoutingSpec(strategies=chosen.strategies, pair=chosen.pair, policy=policy)
     for target in ("threshold", "strong_share", "max_quality_loss"):
         if (value := getattr(chosen, target)) is not None:
             setattr(below, target, value)

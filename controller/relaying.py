@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from controller.exchange import Exchange
-from controller.rpc import Context, write
+from controller.rpc import Context, tell_usage, write
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import BackendError, BackendFailed, DeadlineExceeded, PointsmanError
 from pointsman.v1 import error_pb2, route_service_pb2
@@ -29,6 +29,7 @@ async def relay(exchange: Exchange, context: Context, request_id: str) -> None:
         await write(context, _Event(started=_started(exchange, [*exchange.answer.headers, ("content-length", str(len(body)))])))
         for start in range(0, len(body), _PIECE_BYTES):
             await write(context, _Event(bytes=body[start : start + _PIECE_BYTES]))
+    tell_usage(context, exchange.receipt)
     await write(context, _Event(finished=_Event.Finished(receipt=exchange.receipt)))
 
 

@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
-from controller.coalescing import flow
 from controller.deadline import Deadline
+from controller.permissions import NOBODY
+from pointsman.runtime.callers import CALLER_KEY, USAGE_KEY
 from pointsman.runtime.decision_headers import REQUEST_ID, decision_headers
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
-from pointsman.runtime.errors import Cancelled, InternalError, PointsmanError, wire_form
-from pointsman.v1 import routing_pb2
+from pointsman.runtime.errors import Cancelled, InternalError, PermissionDenied, PointsmanError, wire_form
+from pointsman.v1 import caller_pb2, routing_pb2
 
 log = structlog.get_logger()
 # gRPC's own word for "don't try again": the channel's retries are for a controller that isn't there, and this one is.
@@ -34,6 +35,24 @@ def request_id_of(context: Context) -> str:
         if key == REQUEST_ID and isinstance(value, str) and 0 < len(value) <= 128:
             return value
     return uuid.uuid4().hex
+
+
+def caller_of(context: Context) -> caller_pb2.Caller:
+    """Who asks, by the gateway's word; without it everything is allowed. Raises `PermissionDenied` for a word that can't be read."""
+    for key, value in context.invocation_metadata() or ():
+        if key == CALLER_KEY and isinstance(value, bytes):
+            try:
+                return caller_pb2.Caller.FromString(value)
+            except DecodeError:
+                raise PermissionDenied(f"{CALLER_KEY} can't be read; only gateways send it.") from None
+    return NOBODY
+
+
+def tell_usage(context: Context, receipt: routing_pb2.Receipt) -> None:
+    """Tells the gateway, by trailing metadata, how many tokens the answer took: its callers' limits count them."""
+    if receipt.HasField("usage"):
+        tokens = receipt.usage.prompt_tokens + receipt.usage.completion_tokens
+        context.set_trailing_metadata(((USAGE_KEY, str(tokens)),))
 
 
 def deadline_of(context: Context, default_s: float) -> Deadline:
@@ -66,7 +85,6 @@ def answers_errors(
 
     async def wrapped(self: Any, request: Request, context: Any) -> Response:
         request_id = request_id_of(context)
-        flow.set(request_id)
         try:
             return await handler(self, request, context, request_id)
         except Cancelled:

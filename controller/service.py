@@ -10,10 +10,11 @@ from controller.chat_codec import chunk_from_event, completion_from_json, messag
 from controller.controller import Call, Controller
 from controller.generations import Generations
 from controller.listing import listed_ensembles, listed_strategies
+from controller.permissions import shown_to
 from controller.pins import Pins
 from controller.record_book import RecordBook
 from controller.relaying import cut, relay, relay_whole
-from controller.rpc import Context, answers_errors, deadline_of, send_decision, write
+from controller.rpc import Context, answers_errors, caller_of, deadline_of, send_decision, tell_usage, write
 from controller.scorers import Scorers
 from controller.sse import events_of
 from controller.typed import TypedRequest, chat_body, refuse_rejection
@@ -60,7 +61,8 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         self, request: route_service_pb2.RouteRequest, context: Context, request_id: str
     ) -> route_service_pb2.RouteResponse:
         prompt = _prompt(request)
-        receipt = await self._controller.route(request_id, request.routing, prompt, deadline_of(context, self._timeout_s))
+        deadline, caller = deadline_of(context, self._timeout_s), caller_of(context)
+        receipt = await self._controller.route(request_id, request.routing, prompt, deadline, caller)
         await send_decision(context, receipt.decision, request_id)
         return route_service_pb2.RouteResponse(decision=receipt.decision, receipt=receipt)
 
@@ -69,7 +71,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         self, request: route_service_pb2.RouteBatchRequest, context: Context, request_id: str
     ) -> route_service_pb2.RouteBatchResponse:
         prompts, deadline = checked(request.prompts), deadline_of(context, self._timeout_s)
-        found = await self._controller.route_batch(request_id, request.routing, prompts, deadline)
+        found = await self._controller.route_batch(request_id, request.routing, prompts, deadline, caller_of(context))
         result = route_service_pb2.RouteBatchResponse.Result
         return route_service_pb2.RouteBatchResponse(
             results=[
@@ -81,7 +83,8 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     async def CompareStrategies(  # noqa: N802
         self, request: route_service_pb2.CompareStrategiesRequest, context: Context, request_id: str
     ) -> route_service_pb2.CompareStrategiesResponse:
-        opinions = await self._controller.compare(request.strategies, _prompt(request), deadline_of(context, self._timeout_s))
+        deadline, caller = deadline_of(context, self._timeout_s), caller_of(context)
+        opinions = await self._controller.compare(request.strategies, _prompt(request), deadline, caller)
         return route_service_pb2.CompareStrategiesResponse(opinions=opinions)
 
     @answers_errors
@@ -97,6 +100,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             response = completion_from_json(answer, exchange.answer.backend)
             response.receipt.CopyFrom(exchange.receipt)
             await send_decision(context, exchange.decision, request_id)
+            tell_usage(context, exchange.receipt)
             return response
 
     @answers_errors
@@ -116,6 +120,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                     await write(context, event(chunk=chunk_from_event(raw)))
             except (BackendError, DeadlineExceeded) as error:
                 await write(context, event(error=cut(exchange, error, request_id)))
+            tell_usage(context, exchange.receipt)
             await write(context, event(receipt=exchange.receipt))
 
     @answers_errors
@@ -130,7 +135,9 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         self, request: route_service_pb2.RelayWholeRequest, context: Context, request_id: str
     ) -> route_service_pb2.RelayWholeResponse:
         async with self._controller.exchange(self._relayed(request.relay, context, request_id)) as exchange:
-            return await relay_whole(exchange, self._settings.controller.max_response_bytes)
+            answer = await relay_whole(exchange, self._settings.controller.max_response_bytes)
+            tell_usage(context, exchange.receipt)
+            return answer
 
     @answers_errors
     async def ListStrategies(  # noqa: N802
@@ -145,15 +152,17 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             response.pairs.add(name=name, strong=strong, weak=weak, pinned=self._pins.tier(name))
         if settings.controller.allow_backend_names:
             response.backends.extend(sorted(settings.backends))
-        return response
+        return shown_to(caller_of(context), response)
 
     def _call(self, request: TypedRequest, body: bytes, context: Context, request_id: str) -> Call:
         deadline = deadline_of(context, self._timeout_s)
-        return Call(request_id, deadline, request.routing, body, model_counts=request.WhichOneof("request") == "body")
+        model_counts = request.WhichOneof("request") == "body"
+        return Call(request_id, deadline, request.routing, body, model_counts=model_counts, caller=caller_of(context))
 
     def _relayed(self, request: route_service_pb2.RelayRequest, context: Context, request_id: str) -> Call:
         headers = [(header.name, header.value) for header in request.headers]
-        return Call(request_id, deadline_of(context, self._timeout_s), request.routing, request.body, request.endpoint, headers)
+        deadline, caller = deadline_of(context, self._timeout_s), caller_of(context)
+        return Call(request_id, deadline, request.routing, request.body, request.endpoint, headers, caller=caller)
 
 
 def _prompt(request: route_service_pb2.RouteRequest | route_service_pb2.CompareStrategiesRequest) -> str | Sequence[Any]:

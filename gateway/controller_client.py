@@ -11,7 +11,8 @@ import grpc
 import structlog
 
 from gateway.controller_channel import ControllerChannel
-from gateway.headers import Headers
+from gateway.headers import Headers, Metadata
+from pointsman.runtime.callers import USAGE_KEY
 from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
 from pointsman.runtime.error_forms import detailed_status, status_of, to_status
@@ -82,6 +83,15 @@ class ControllerCall(_InProgress, Generic[Message]):
             raise self._translated(error) from None
         return None if message is grpc.aio.EOF else cast(Message, message)
 
+    async def tokens(self) -> int:
+        """That the answer took, by the controller's word at the end of a call that was read to its end; 0 where it says none."""
+        try:
+            metadata = await self._call.trailing_metadata()
+        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+            raise self._translated(error) from None
+        said = next((value for key, value in metadata or () if key == USAGE_KEY and isinstance(value, str)), "")
+        return int(said) if said.isdecimal() and len(said) <= 18 else 0
+
 
 class WholeCall(_InProgress):
     """A relay whose answer comes in one message. It ends by `answer()` or by `cancel()`."""
@@ -117,7 +127,7 @@ class ControllerClient:
         await self._channel.close()
 
     def relay(
-        self, request: route_service_pb2.RelayRequest, *, request_id: str, timeout_s: float, trace: Headers
+        self, request: route_service_pb2.RelayRequest, *, request_id: str, timeout_s: float, trace: Metadata
     ) -> ControllerCall[route_service_pb2.RelayResponse]:
         """Starts a relay: started, bytes …, error where it was cut, finished."""
         call = self._stub_now().Relay(request, timeout=timeout_s, metadata=self._metadata(request_id, trace))
@@ -130,7 +140,7 @@ class ControllerClient:
         return WholeCall(call, self._failed)
 
     def forward(
-        self, method: str, request: bytes | AsyncIterator[bytes], *, request_id: str, timeout_s: float, trace: Headers
+        self, method: str, request: bytes | AsyncIterator[bytes], *, request_id: str, timeout_s: float, trace: Metadata
     ) -> ControllerCall[bytes]:
         """Starts any call, `/service/method`, with the message as it came, or the messages as they come.
 
@@ -146,11 +156,11 @@ class ControllerClient:
             call = many(request, timeout=timeout_s, metadata=metadata)
         return ControllerCall(call, self._failed)
 
-    async def list_strategies(self, timeout_s: float) -> route_service_pb2.ListStrategiesResponse:
-        """What is there. Raises `ControllerFailed`."""
-        token = self._token.metadata() if self._token else ()
+    async def list_strategies(self, timeout_s: float, caller: Metadata = ()) -> route_service_pb2.ListStrategiesResponse:
+        """What is there, for a caller where one is named. Raises `ControllerFailed`."""
+        metadata = (*caller, *(self._token.metadata() if self._token else ()))
         try:
-            return await self._stub_now().ListStrategies(route_service_pb2.ListStrategiesRequest(), timeout=timeout_s, metadata=token)
+            return await self._stub_now().ListStrategies(route_service_pb2.ListStrategiesRequest(), timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -166,7 +176,7 @@ class ControllerClient:
         channel = self._channel.now()
         return channel, route_service_pb2_grpc.RouteServiceStub(channel)
 
-    def _metadata(self, request_id: str, trace: Headers) -> tuple[tuple[str, str], ...]:
+    def _metadata(self, request_id: str, trace: Metadata) -> tuple[tuple[str, str | bytes], ...]:
         token = self._token.metadata() if self._token else ()
         return ((REQUEST_ID, request_id), *trace, *token)
 

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.deadline import Deadline
 from gateway.headers import Headers, sendable
+from gateway.identity.keyring import Caller
 from gateway.observer import Observation
 from pointsman.runtime.decision_headers import REQUEST_ID, reason_name, tier_name
 from pointsman.runtime.error_forms import error_info, openai_error_of
@@ -30,9 +31,17 @@ class Exchange:
         self.headers = headers  # lower case; of a repeated name the last
         self.seen = seen
         self.started = False
+        self.caller: Caller | None = None
+        self.always: Headers = []
+        """Headers that every answer has, whatever a backend's own of these names say."""
         self._scope = scope
         self._receive = receive
         self._send = send
+
+    @property
+    def scope(self) -> Scope:
+        """What the server says of the request."""
+        return self._scope
 
     @property
     def path_params(self) -> dict[str, str]:
@@ -75,6 +84,9 @@ class Exchange:
         """Sends the status line and the headers, the request's id among them."""
         if REQUEST_ID not in (name for name, _ in headers):
             headers = [*headers, (REQUEST_ID, self.seen.request_id)]
+        if self.always:
+            ours = {name for name, _ in self.always}
+            headers = [*(each for each in headers if each[0] not in ours), *self.always]
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sendable(headers)]
         self.started = True
         self.seen.status = str(status)
@@ -84,6 +96,7 @@ class Exchange:
         """Sends a piece of the body."""
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         self.seen.bytes_out += len(piece)
+        self.seen.pieces += 1
 
     async def end(self) -> None:
         """Ends the body cleanly. A body that isn't ended reaches the caller as cut."""

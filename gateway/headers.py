@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
@@ -13,6 +13,9 @@ from pointsman.v1 import route_service_pb2
 
 Headers = list[tuple[str, str]]
 """Names are lower case; a name may come twice."""
+
+Metadata = Sequence[tuple[str, str | bytes]]
+"""What goes to the controller beside a message."""
 
 RECEIPT: Final = PREFIX + "receipt"
 TRACE_CONTEXT: Final = ("traceparent", "tracestate")

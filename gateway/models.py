@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.controller_client import ControllerClient
 from gateway.exchange import Exchange
+from gateway.identity.keyring import caller_metadata
 from pointsman.runtime.errors import InvalidModelString, NotFound
 from pointsman.runtime.model_string import parse_model_string, percent
 from pointsman.v1 import route_service_pb2
@@ -57,13 +58,13 @@ class Models:
 
     async def list(self, exchange: Exchange) -> None:
         """GET /v1/models. Raises `ControllerFailed`."""
-        listed = await self._controller.list_strategies(_TIMEOUT_S)
+        listed = await self._controller.list_strategies(_TIMEOUT_S, caller_metadata(exchange.caller))
         await exchange.answer_json(200, {"object": "list", "data": [_entry(model) for model in model_ids(listed)]})
 
     async def retrieve(self, exchange: Exchange) -> None:
         """GET /v1/models/{model_id}. Raises `NotFound` and `ControllerFailed`."""
         model = exchange.path_params["model_id"]
-        listed = await self._controller.list_strategies(_TIMEOUT_S)
+        listed = await self._controller.list_strategies(_TIMEOUT_S, caller_metadata(exchange.caller))
         if not exists(model, listed):
             raise NotFound(f"There is no model {model[:80]!r}; GET /v1/models lists them.", param="model")
         await exchange.answer_json(200, _entry(model))

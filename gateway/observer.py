@@ -13,6 +13,8 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from pointsman.runtime.callers import CallerNames
+
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "gRPC"})
 _BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
@@ -28,6 +30,9 @@ class Observation:
     endpoint: str = "unmatched"  # the path's template or the RPC's name, never the path itself
     bytes_in: int = 0
     bytes_out: int = 0
+    pieces: int = 0  # of the answer, as they were sent
+    tokens: int = 0  # that the answer took, once that is known
+    caller: str = ""  # the name of the key that was recognised
     strategy: str = ""
     tier: str = ""
     reason: str = ""
@@ -41,11 +46,15 @@ class Observer:
     def __init__(self) -> None:
         self._log = structlog.get_logger()
         self._registry = CollectorRegistry()
+        self.callers = CallerNames()
         ProcessCollector(registry=self._registry)
         prefix = "pointsman_gateway_"
         by_endpoint = ("protocol", "endpoint")
         self._requests = Counter(
             prefix + "requests", "Requests that have ended.", ("protocol", "endpoint", "method", "status"), registry=self._registry
+        )
+        self._by_caller = Counter(
+            prefix + "caller_requests", "Requests by the name of their key.", ("protocol", "caller", "status"), registry=self._registry
         )
         self._seconds = Histogram(
             prefix + "request_seconds", "From arrival to the last byte.", by_endpoint, buckets=_BUCKETS_S, registry=self._registry
@@ -53,6 +62,11 @@ class Observer:
         self._running = Gauge(prefix + "requests_in_progress", "Requests in progress.", ("protocol",), registry=self._registry)
         self._bytes_in = Counter(prefix + "request_bytes", "Bytes of request bodies.", by_endpoint, registry=self._registry)
         self._bytes_out = Counter(prefix + "response_bytes", "Bytes of response bodies.", by_endpoint, registry=self._registry)
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where others' metrics go too."""
+        return self._registry
 
     def undeclared(self, seen: Observation) -> None:
         """Logs the exception that is being handled: its type and its stack. Its message may quote the request and is left out."""
@@ -86,10 +100,12 @@ class Observer:
         method = seen.method if seen.method in _METHODS else "other"
         status = f"{seen.status[0]}xx" if seen.status.isdecimal() else seen.status
         self._requests.labels(seen.protocol, seen.endpoint, method, status).inc()
+        if seen.caller:
+            self._by_caller.labels(seen.protocol, self.callers.label(seen.caller), status).inc()
         self._seconds.labels(seen.protocol, seen.endpoint).observe(seconds)
         self._bytes_in.labels(seen.protocol, seen.endpoint).inc(seen.bytes_in)
         self._bytes_out.labels(seen.protocol, seen.endpoint).inc(seen.bytes_out)
-        facts = {name: value for name in ("strategy", "tier", "reason", "error") if (value := getattr(seen, name))}
+        facts = {name: value for name in ("caller", "strategy", "tier", "reason", "error") if (value := getattr(seen, name))}
         # Probes come every second or so and would drown the rest.
         write = self._log.debug if seen.is_probe else self._log.info
         write(

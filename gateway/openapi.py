@@ -8,6 +8,8 @@ from typing import Any, Final
 from gateway.deadline import LONGEST_S, TIMEOUT_HEADER
 from gateway.exchange import Exchange
 from gateway.headers import RECEIPT, TRACE_CONTEXT
+from gateway.identity.guard import CHALLENGE
+from gateway.openapi_identity import KEYS, RATE_LIMIT_HEADERS
 from pointsman import __version__
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
 from pointsman.runtime.errors import WIRE_FORMS
@@ -68,7 +70,9 @@ def document() -> Node:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {**_relayed_paths(), **_model_paths(), **_own_paths()},
-        "components": {"schemas": _schemas(), "headers": _headers(), "parameters": _parameters()},
+        # Any of the three, where `gateway.keys_file` is set.
+        "security": [{name: []} for name in KEYS],
+        "components": {"schemas": _schemas(), "headers": _headers(), "parameters": _parameters(), "securitySchemes": KEYS},
     }
 
 
@@ -121,10 +125,10 @@ def _own_paths() -> Node:
     readyz = _got("Whether requests can be answered", _json(ready))
     readyz["get"]["responses"]["503"] = {"description": "Not now; the body says what is missing.", "content": _json(ready)}
     return {
-        "/health": _got("RouteLLM's own health check", _json(anything)),
-        "/livez": _got("Whether the process lives", _json(anything)),
-        "/readyz": readyz,
-        "/metrics": _got("Prometheus's text format", {"text/plain": {"schema": _TEXT}}),
+        "/health": _open(_got("RouteLLM's own health check", _json(anything))),
+        "/livez": _open(_got("Whether the process lives", _json(anything))),
+        "/readyz": _open(readyz),
+        "/metrics": _got("Prometheus's text format; of keys, an admin's reads it", {"text/plain": {"schema": _TEXT}}),
         "/openapi.json": _got("This document", _json(anything)),
     }
 
@@ -132,6 +136,11 @@ def _own_paths() -> Node:
 def _got(summary: str, content: Node) -> Node:
     ok = {"description": summary, "content": content, "headers": _refs("headers", REQUEST_ID)}
     return {"get": {"summary": summary, "responses": {"200": ok, "4XX": _error({}), "5XX": _error({})}}}
+
+
+def _open(item: Node) -> Node:
+    """A path that answers without a key."""
+    return {"get": {**item["get"], "security": []}}
 
 
 def _json(schema: Node) -> Node:
@@ -142,7 +151,7 @@ def _error(decided: Node) -> Node:
     return {
         "description": "An error in OpenAI's shape; docs/errors.md lists every code.",
         "content": _json({"$ref": "#/components/schemas/Error"}),
-        "headers": _refs("headers", *decided, REQUEST_ID, "retry-after"),
+        "headers": _refs("headers", *decided, *RATE_LIMIT_HEADERS, REQUEST_ID, "retry-after", CHALLENGE[0]),
     }
 
 
@@ -150,7 +159,7 @@ def _refs(kind: str, *names: str) -> Node:
     return {name: {"$ref": f"#/components/{kind}/{name}"} for name in names}
 
 
-_ANSWER_HEADERS: Final = (*_DECISION_HEADERS, RECEIPT, REQUEST_ID)
+_ANSWER_HEADERS: Final = (*_DECISION_HEADERS, *RATE_LIMIT_HEADERS, RECEIPT, REQUEST_ID)
 
 
 def _headers() -> Node:
@@ -158,8 +167,12 @@ def _headers() -> Node:
         RECEIPT: (_TEXT, "The receipt as JSON, where it was asked for and the answer is whole."),
         REQUEST_ID: (_ID, "The request's id."),
         "retry-after": ({"type": "integer", "minimum": 1}, "Seconds to come back after."),
+        CHALLENGE[0]: (_TEXT, "How to send a key, with a 401."),
     }
-    return {name: {"schema": schema, "description": text} for name, (schema, text) in {**_DECISION_HEADERS, **others}.items()}
+    return {
+        name: {"schema": schema, "description": text}
+        for name, (schema, text) in {**_DECISION_HEADERS, **RATE_LIMIT_HEADERS, **others}.items()
+    }
 
 
 def _parameters() -> Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.exchange import Exchange
+from gateway.identity.guard import need_admin
 from gateway.observer import Observer
 from gateway.readiness import Readiness
 
@@ -30,5 +31,6 @@ class Probes:
         await exchange.answer_json(200 if state.ready else 503, state.as_json())
 
     async def metrics(self, exchange: Exchange) -> None:
-        """Prometheus's text format."""
+        """Prometheus's text format; it names every caller. Raises `PermissionDenied` for one who isn't an operator."""
+        need_admin(exchange.caller)
         await exchange.answer(200, [("content-type", CONTENT_TYPE_LATEST)], self._observer.exposition())

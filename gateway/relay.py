@@ -12,6 +12,8 @@ from gateway.controller_client import CallCancelled, ControllerCall, ControllerC
 from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
+from gateway.identity.keyring import caller_metadata
+from gateway.limiting.admission import tokens_when_cut
 from gateway.limits import Limits
 from gateway.relayed_answer import send_answer
 from gateway.whole_answer import may_stream, send_whole
@@ -57,15 +59,21 @@ class Relay:
         routing = routing_from_headers(said.items())
         body = await exchange.body(self._settings.max_body_bytes, deadline)
         request = route_service_pb2.RelayRequest(endpoint=endpoint, headers=to_backends(list(said.items())), body=body, routing=routing)
-        trace = trace_context(said)
-        if may_stream(body):
-            call = self._controller.relay(request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace)
-            async with _cancelled_when_caller_goes(exchange, call):
-                await send_answer(exchange, call, with_receipt=with_receipt)
-        else:
-            whole = self._controller.relay_whole(request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace)
-            async with _cancelled_when_caller_goes(exchange, whole):
-                await send_whole(exchange, whole, with_receipt=with_receipt)
+        trace = [*trace_context(said), *caller_metadata(exchange.caller)]
+        named: Any = {"request_id": exchange.seen.request_id, "timeout_s": deadline.remaining(), "trace": trace}
+        try:
+            if may_stream(body):
+                call = self._controller.relay(request, **named)
+                async with _cancelled_when_caller_goes(exchange, call):
+                    await send_answer(exchange, call, with_receipt=with_receipt)
+                    exchange.seen.tokens = await call.tokens()
+            else:
+                whole = self._controller.relay_whole(request, **named)
+                async with _cancelled_when_caller_goes(exchange, whole):
+                    await send_whole(exchange, whole, with_receipt=with_receipt)
+        except BaseException:
+            exchange.seen.tokens = tokens_when_cut(exchange.seen)
+            raise
 
 
 @asynccontextmanager

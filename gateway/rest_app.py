@@ -11,9 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.controller_client import ControllerFailed
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import request_id
+from gateway.identity.door import Door
+from gateway.identity.guard import CHALLENGE
 from gateway.observer import Observation, Observer
 from pointsman.runtime.error_forms import to_status
-from pointsman.runtime.errors import BodyTooLarge, InternalError, InvalidRequest, NotFound, PointsmanError, Unavailable
+from pointsman.runtime.errors import BodyTooLarge, InternalError, InvalidRequest, NotFound, PointsmanError, Unauthenticated, Unavailable
 
 Handler = Callable[[Exchange], Awaitable[None]]
 _EXCHANGE = "pointsman.exchange"  # the key in the ASGI scope
@@ -49,8 +51,8 @@ async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
     raise NotFound("There is no such endpoint; GET /openapi.json lists those that there are.")
 
 
-def rest_app(routes: Sequence[Route], observer: Observer) -> ASGIApp:
-    """The ASGI application: identifies, observes, routes, and turns what is raised into an answer."""
+def rest_app(routes: Sequence[Route], observer: Observer, door: Door) -> ASGIApp:
+    """The ASGI application: observes, identifies, routes, and turns what is raised into an answer."""
     router = Router(routes, redirect_slashes=False, default=_no_such_path)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,6 +62,8 @@ def rest_app(routes: Sequence[Route], observer: Observer) -> ASGIApp:
         scope[_EXCHANGE] = exchange
         with observer.watching(seen):
             try:
+                # Before anything of the body is read, and before it is said what there is.
+                door.enter(exchange)
                 await router(scope, receive, send)
             except CallerGone:
                 seen.error = "CANCELLED"
@@ -71,6 +75,8 @@ def rest_app(routes: Sequence[Route], observer: Observer) -> ASGIApp:
                 await exchange.fail(error.status)
             except BodyTooLarge as error:
                 await exchange.refuse_body(to_status(error, seen.request_id))
+            except Unauthenticated as error:
+                await exchange.fail(to_status(error, seen.request_id), [CHALLENGE])
             except PointsmanError as error:
                 await exchange.fail(to_status(error, seen.request_id))
             except Exception:  # noqa: BLE001 (the border: logged here, and told as one fixed sentence)

@@ -13,7 +13,9 @@ import grpc
 from starlette.routing import Route
 
 from gateway.controller_client import ControllerClient
-from gateway.grpc_edge import add_admin_service, add_route_service
+from gateway.entrance import entrance_of
+from gateway.grpc_edge import Edge, add_admin_service, add_route_service
+from gateway.identity.interceptor import KeyInterceptor
 from gateway.limits import Limits
 from gateway.models import Models
 from gateway.observer import Observer
@@ -21,7 +23,7 @@ from gateway.openapi import OpenApi
 from gateway.probes import Probes
 from gateway.readiness import Readiness
 from gateway.relay import RELAYED, Relay
-from gateway.rest_app import endpoint, rest_app
+from gateway.rest_app import Handler, endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
 from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, bind, build_server
@@ -48,31 +50,36 @@ class Gateway:
 async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
     """Serves both protocols inside the context; leaving it lets running requests finish within `drain_s`.
 
-    Raises `Unavailable` naming a port that is taken, and `SettingsError` for wrong addresses of controllers, a missing token and
-    files of TLS that can't be used.
+    Raises `Unavailable` naming a port that is taken, and `SettingsError` for wrong addresses of controllers, a missing token, and
+    a keys file or files of TLS that can't be used.
     """
     async with contextlib.AsyncExitStack() as stack:
         tls = server_tls(settings.tls, "gateway.tls")
         controller = ControllerClient(settings.controllers, ControllerAccess(settings))
         stack.push_async_callback(controller.close)
         bound = stack.enter_context(bind_socket(settings.host, settings.rest_port))
-        server = build_server(max_concurrent=settings.max_concurrent, max_body_bytes=settings.max_body_bytes)
+        observer, limits = Observer(), Limits(settings)
+        entrance = await stack.enter_async_context(entrance_of(settings, observer))
+        interceptors = [KeyInterceptor(entrance.guard)]
+        server = build_server(max_concurrent=settings.max_concurrent, max_body_bytes=settings.max_body_bytes, interceptors=interceptors)
         grpc_port = bind(server, settings.host, settings.grpc_port, tls)
 
-        observer, limits = Observer(), Limits(settings)
         health = Health(server, [ROUTE_SERVICE, *([ADMIN_SERVICE] if settings.admin else [])])
         readiness = Readiness(controller, health, ROUTE_SERVICE)
-        add_route_service(server, controller, observer, limits)
+        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission)
+        add_route_service(server, edge)
         if settings.admin:
-            add_admin_service(server, controller, observer, limits)
+            add_admin_service(server, edge)
         await health.set("", True)
         await health.set(ROUTE_SERVICE, False)
         await server.start()
-        rest = RestServer(rest_app(routes(limits, controller, readiness, observer), observer), bound, settings.drain_s, tls)
+        table = routes(limits, controller, readiness, observer, entrance.admission.over)
+        rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         rest_port: int = bound.getsockname()[1]
         try:
-            yield Gateway(rest_port=rest_port, grpc_port=grpc_port, tasks=(rest.task, asking), reload=limits.reload)
+            tasks = (rest.task, asking, *entrance.tasks)
+            yield Gateway(rest_port=rest_port, grpc_port=grpc_port, tasks=tasks, reload=entrance.reloading(limits.reload))
         finally:
             asking.cancel()
             readiness.stopping()
@@ -81,15 +88,17 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             await asyncio.wait([asking])
 
 
-def routes(limits: Limits, controller: ControllerClient, readiness: Readiness, observer: Observer) -> list[Route]:
-    """Everything that REST answers; /openapi.json says so too."""
+def routes(
+    limits: Limits, controller: ControllerClient, readiness: Readiness, observer: Observer, limited: Callable[[Handler], Handler]
+) -> list[Route]:
+    """Everything that REST answers; /openapi.json says so too. What a controller has a part in is `limited`."""
     relay = Relay(controller, limits)
     models = Models(controller)
     probes = Probes(readiness, observer)
     return [
-        *(endpoint(f"/v1/{path}", relay.to(path), "POST") for path in RELAYED),
-        endpoint("/v1/models", models.list, "GET", "HEAD"),
-        endpoint("/v1/models/{model_id:path}", models.retrieve, "GET", "HEAD"),
+        *(endpoint(f"/v1/{path}", limited(relay.to(path)), "POST") for path in RELAYED),
+        endpoint("/v1/models", limited(models.list), "GET", "HEAD"),
+        endpoint("/v1/models/{model_id:path}", limited(models.retrieve), "GET", "HEAD"),
         endpoint("/openapi.json", OpenApi(), "GET", "HEAD"),
         endpoint("/health", probes.health, "GET", "HEAD", is_probe=True),
         endpoint("/livez", probes.livez, "GET", "HEAD", is_probe=True),

@@ -33,4 +33,6 @@ async def send_whole(exchange: Exchange, call: WholeCall, *, with_receipt: bool)
     headers = [*without(to_caller(started.headers), "content-length"), *decision_headers(started.decision)]
     if with_receipt:
         headers.append((RECEIPT, receipt_json(answer.receipt)))
+    usage = answer.receipt.usage
+    exchange.seen.tokens = usage.prompt_tokens + usage.completion_tokens
     await exchange.answer(started.status, headers, answer.body)

@@ -66,16 +66,31 @@ def pin(
         show_pin(answer)
 
 
-def stats(to: ToController, address: Address = _ADDRESS, json: Json = False, timeout: Timeout = 10.0) -> None:
+class StatsBy(StrEnum):
+    """What a row is of."""
+
+    DECISION = "decision"
+    CALLER = "caller"
+
+
+def stats(
+    to: ToController,
+    by: Annotated[StatsBy, typer.Option(help="Rows by decision, or by caller, tier and backend.")] = StatsBy.DECISION,
+    address: Address = _ADDRESS,
+    json: Json = False,
+    timeout: Timeout = 10.0,
+) -> None:
     """Show what a controller has decided, spent and saved since it started."""
     from pointsman.cli.output import show_json
-    from pointsman.cli.stats import show_stats
+    from pointsman.cli.stats import show_callers, show_stats
     from pointsman.v1 import admin_service_pb2
 
     with _admin(address, to) as (stub, token):
         answer = stub.Stats(admin_service_pb2.StatsRequest(), timeout=timeout, metadata=token)
     if json:
         show_json(answer)
+    elif by is StatsBy.CALLER:
+        show_callers(answer)
     else:
         show_stats(answer)
 

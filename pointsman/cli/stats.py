@@ -35,6 +35,20 @@ def show_stats(answer: admin_service_pb2.StatsResponse) -> None:
         shown.print(Text(line), soft_wrap=True)
 
 
+def show_callers(answer: admin_service_pb2.StatsResponse) -> None:
+    """A row per caller, tier and backend, then the sums of all."""
+    shown = new_console()
+    if answer.callers:
+        table = new_table("caller", "tier", "backend", "requests", "errors", "read", "written", "cost", "always strong")
+        for row in sorted(answer.callers, key=lambda row: (row.caller, row.tier, row.backend, row.cost.currency)):
+            counts = (row.requests, row.errors, row.usage.prompt_tokens, row.usage.completion_tokens)
+            who = (Text(row.caller or "(no key)"), Text(tier_name(row.tier)), Text(row.backend))
+            table.add_row(*who, *(f"{count:,}" for count in counts), *_money(row.cost, known=row.HasField("cost")))
+        shown.print(table)
+    for line in summary(answer):
+        shown.print(Text(line), soft_wrap=True)
+
+
 def summary(answer: admin_service_pb2.StatsResponse) -> Iterator[str]:
     """The sums, a sentence each; what is nothing isn't said."""
     rows = answer.rows
@@ -78,7 +92,6 @@ def _net(answer: admin_service_pb2.StatsResponse, currencies: Sequence[str]) -> 
 def _show_rows(shown: Console, rows: Iterable[Row]) -> None:
     table = new_table("pair", "strategy", "tier", "reason", "requests", "errors", "read", "written", "cost", "always strong")
     for row in rows:
-        money = (f"{row.cost.amount:.6g} {row.cost.currency}", f"{row.cost.always_strong:.6g}") if row.HasField("cost") else ("", "")
         table.add_row(
             Text(row.pair),
             Text(row.strategy),
@@ -88,9 +101,13 @@ def _show_rows(shown: Console, rows: Iterable[Row]) -> None:
             f"{row.errors:,}",
             f"{row.usage.prompt_tokens:,}",
             f"{row.usage.completion_tokens:,}",
-            *money,
+            *_money(row.cost, known=row.HasField("cost")),
         )
     shown.print(table)
+
+
+def _money(cost: routing_pb2.Cost, *, known: bool) -> tuple[str, str]:
+    return (f"{cost.amount:.6g} {cost.currency}", f"{cost.always_strong:.6g}") if known else ("", "")
 
 
 def _percent(part: float, whole: float) -> str:

@@ -16,6 +16,7 @@
     ├── PermissionDenied             who asks may not do this, or nobody may
     ├── NotFound                     no such endpoint
     ├── Overloaded                   a queue is full
+    ├── RateLimited                  a key's own limit is reached
     ├── Unimplemented                a release to come
     ├── Unavailable                  a service of ours isn't there
     │   └── ScoringFailed            and the strategy's `on_failure` is `error`
@@ -120,6 +121,9 @@ class NotFound(PointsmanError): ...
 class Overloaded(PointsmanError): ...
 
 
+class RateLimited(PointsmanError): ...
+
+
 class Unimplemented(PointsmanError): ...
 
 
@@ -204,6 +208,7 @@ WIRE_FORMS: Final[Mapping[type[PointsmanError], WireForm]] = {
     PermissionDenied: WireForm("PERMISSION_DENIED", _C.PERMISSION_DENIED, 403, "permission_error"),
     NotFound: WireForm("NOT_FOUND", _C.NOT_FOUND, 404, _BAD),
     Overloaded: WireForm("OVERLOADED", _C.RESOURCE_EXHAUSTED, 429, "rate_limit_error"),
+    RateLimited: WireForm("RATE_LIMITED", _C.RESOURCE_EXHAUSTED, 429, "rate_limit_error"),
     Unimplemented: WireForm("UNIMPLEMENTED", _C.UNIMPLEMENTED, 501, _SERVER),
     Unavailable: WireForm("UNAVAILABLE", _C.UNAVAILABLE, 503, _SERVER),
     ScoringFailed: WireForm("SCORING_FAILED", _C.UNAVAILABLE, 503, _SERVER),

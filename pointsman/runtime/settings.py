@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from pointsman.runtime.backend_settings import BackendSettings, PairSettings
 from pointsman.runtime.settings_part import Fraction, Name, OnFailure, Part, Port, Seconds, StrategyName, only_one
@@ -50,6 +50,28 @@ class GatewaySettings(Part):
     """A request's deadline where the caller names none."""
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
     """How long running requests may go on after SIGTERM."""
+    keys_file: Path | None = None
+    """Who may call, in a file of its own, read again when it changes; null asks nobody for a key."""
+    open_metrics: bool = False
+    """Whether /metrics answers without a key; else an admin's reads it, since it names every caller."""
+    redis_url: Annotated[str, StringConstraints(pattern=r"^rediss?://[^\s]+$")] | None = None
+    """One Redis that counts for all gateways; none, and each counts by itself. Without a password, which belongs in the next two."""
+    redis_url_env: str | None = None
+    """The environment variable that holds the URL with its password."""
+    redis_url_file: Path | None = None
+    """The file that holds it."""
+    redis_timeout_s: Annotated[float, Field(gt=0, le=5)] = 0.1
+    """The most that a request waits for Redis, each time it is asked; later is as good as not at all."""
+    on_limiter_failure: Literal["allow", "refuse"] = "allow"
+    """While Redis doesn't answer: each gateway counts by itself, or requests of limited keys are refused with 503."""
+
+    @model_validator(mode="after")
+    def _one_redis(self) -> Self:
+        if sum(each is not None for each in (self.redis_url, self.redis_url_env, self.redis_url_file)) > 1:
+            raise ValueError("redis_url, redis_url_env and redis_url_file exclude one another")
+        if self.redis_url and "@" in self.redis_url:
+            raise ValueError("a redis_url with a password belongs in redis_url_env or redis_url_file")
+        return self
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:

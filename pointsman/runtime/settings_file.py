@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,7 @@ from pointsman.runtime.settings import Settings
 ENV_PREFIX = "POINTSMAN_"
 """`POINTSMAN_GATEWAY__REST_PORT=7070` sets gateway.rest_port."""
 SETTINGS_ENV = "POINTSMAN_SETTINGS"
+Part = TypeVar("Part", bound=BaseModel)
 
 
 class SettingsError(Exception):
@@ -46,6 +47,14 @@ def cache_folder() -> Path:
     return (named if named.is_absolute() else Path.home() / ".cache") / "pointsman"
 
 
+def load_part(path: Path, schema: type[Part]) -> Part:
+    """Another YAML file, by a schema of its own, as strictly as the settings. Raises `SettingsError`."""
+    try:
+        return schema.model_validate(_read(path))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(str(path), e["loc"], e, schema) for e in error.errors())) from None
+
+
 def read_secret(key_env: str | None, key_file: Path | None) -> str | None:
     """A key or token, read now so that a changed file counts. Raises `SettingsError` naming what is missing, never its value."""
     if key_env:
@@ -70,12 +79,19 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: not UTF-8") from None
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML: {error}") from None
+        raise SettingsError(f"{path}: not valid YAML: {_without_text(error)}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: the top level must be keys and values, not {type(values).__name__}")
     return values
+
+
+def _without_text(error: yaml.YAMLError) -> str:
+    """What is wrong and where, without the line itself: somebody may have written a key into it."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
+    return "it can't be parsed"
 
 
 class _Environment(BaseSettings, Settings):
@@ -97,10 +113,10 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _sentence(source: str, loc: tuple[int | str, ...], error: Any) -> str:
+def _sentence(source: str, loc: tuple[int | str, ...], error: Any, schema: type[BaseModel] = Settings) -> str:
     key = ".".join(str(part) for part in loc) or "settings"
     if error["type"] == "extra_forbidden":
-        known = _known_keys(loc[:-1])
+        known = _known_keys(loc[:-1], schema)
         near = difflib.get_close_matches(str(loc[-1]), known, n=1)
         advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{source}: {key}: unknown key; {advice}"
@@ -108,8 +124,8 @@ def _sentence(source: str, loc: tuple[int | str, ...], error: Any) -> str:
     return f"{source}: {key}: {message}"
 
 
-def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
-    annotation: Any = Settings
+def _known_keys(loc: tuple[int | str, ...], schema: type[BaseModel]) -> list[str]:
+    annotation: Any = schema
     for part in loc:
         annotation = _without_none(annotation.model_fields[part].annotation) if _is_model(annotation) else get_args(annotation)[-1]
     return sorted(annotation.model_fields) if _is_model(annotation) else []

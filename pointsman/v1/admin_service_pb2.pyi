@@ -336,6 +336,58 @@ class StatsResponse(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class CallerRow(_message.Message):
+        """What one caller had of one backend for one tier; one more, without requests, for each further currency."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        TIER_FIELD_NUMBER: _builtins.int
+        BACKEND_FIELD_NUMBER: _builtins.int
+        REQUESTS_FIELD_NUMBER: _builtins.int
+        ERRORS_FIELD_NUMBER: _builtins.int
+        USAGE_FIELD_NUMBER: _builtins.int
+        COST_FIELD_NUMBER: _builtins.int
+        ESTIMATED_TOKENS_FIELD_NUMBER: _builtins.int
+        caller: _builtins.str
+        """The name of the caller's key; empty where the gateway asks for none, `other` for all beyond the first 200."""
+        tier: _routing_pb2.Tier.ValueType
+        """The tier."""
+        backend: _builtins.str
+        """The backend's name in the settings."""
+        requests: _builtins.int
+        """Requests that were decided."""
+        errors: _builtins.int
+        """Requests that ended in an error."""
+        estimated_tokens: _builtins.int
+        """Of the tokens, those that are estimates."""
+        @_builtins.property
+        def usage(self) -> _routing_pb2.Usage:
+            """Tokens; `estimated` where some of them are estimates."""
+
+        @_builtins.property
+        def cost(self) -> _routing_pb2.Cost:
+            """Money; unset where no price is known."""
+
+        def __init__(
+            self,
+            *,
+            caller: _builtins.str = ...,
+            tier: _routing_pb2.Tier.ValueType = ...,
+            backend: _builtins.str = ...,
+            requests: _builtins.int = ...,
+            errors: _builtins.int = ...,
+            usage: _routing_pb2.Usage | None = ...,
+            cost: _routing_pb2.Cost | None = ...,
+            estimated_tokens: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "usage", b"usage"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "caller", b"caller", "cost", b"cost", "errors", b"errors", "estimated_tokens", b"estimated_tokens", "requests", b"requests", "tier", b"tier", "usage", b"usage"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class RefusedEntry(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -358,6 +410,7 @@ class StatsResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     UPTIME_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    CALLERS_FIELD_NUMBER: _builtins.int
     ROUTER_COST_FIELD_NUMBER: _builtins.int
     router_cost: _builtins.float
     """What running the router has cost: the settings' `router_cost_per_hour` for the uptime, in the prices' currency; 0 where it isn't set."""
@@ -373,17 +426,22 @@ class StatsResponse(_message.Message):
     def refused(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Requests that ended before a decision, by the error's reason."""
 
+    @_builtins.property
+    def callers(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.CallerRow]:
+        """The same requests by caller, in no order."""
+
     def __init__(
         self,
         *,
         rows: _abc.Iterable[Global___StatsResponse.Row] | None = ...,
         uptime: _duration_pb2.Duration | None = ...,
         refused: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        callers: _abc.Iterable[Global___StatsResponse.CallerRow] | None = ...,
         router_cost: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["refused", b"refused", "router_cost", b"router_cost", "rows", b"rows", "uptime", b"uptime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "refused", b"refused", "router_cost", b"router_cost", "rows", b"rows", "uptime", b"uptime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -427,6 +427,7 @@ class Receipt(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The id that also stands in `x-pointsman-request-id`."""
@@ -438,6 +439,8 @@ class Receipt(_message.Message):
     """The calibration record or certificate that the threshold is from; empty where the request named the threshold itself. Of several
     strategies with a threshold: the records that their ranks are by, joined by `+`.
     """
+    caller: _builtins.str
+    """The name of the caller's key; empty where the gateway asks for none."""
     endpoint: _builtins.str
     """What was called, as a path below /v1: `chat/completions`, `completions`, `responses` or `embeddings`. Empty for what was only decided
     on (Route, RouteBatch).
@@ -479,11 +482,12 @@ class Receipt(_message.Message):
         version: _builtins.str = ...,
         error: _builtins.str = ...,
         calibration: _builtins.str = ...,
+        caller: _builtins.str = ...,
         endpoint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "decision", b"decision", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "calibration", b"calibration", "cost", b"cost", "decision", b"decision", "endpoint", b"endpoint", "error", b"error", "opinions", b"opinions", "request_id", b"request_id", "timings", b"timings", "usage", b"usage", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "calibration", b"calibration", "caller", b"caller", "cost", b"cost", "decision", b"decision", "endpoint", b"endpoint", "error", b"error", "opinions", b"opinions", "request_id", b"request_id", "timings", b"timings", "usage", b"usage", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.cli.stats import show_stats, summary
+from pointsman.cli.stats import show_callers, show_stats, summary
 from pointsman.v1 import admin_service_pb2, routing_pb2
 
 Row = admin_service_pb2.StatsResponse.Row
@@ -60,6 +60,18 @@ def test_every_row_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     show_stats(_answer())
     out = capsys.readouterr().out
     for shown in ("scorer_timeout", "comparison", "1,500", "1 USD"):
+        assert shown in out
+
+
+def test_by_caller_each_has_its_rows_and_the_sums_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    """Requests without a key have theirs too."""
+    answer = _answer()
+    cost, usage = routing_pb2.Cost(amount=1, always_strong=10, currency="USD"), routing_pb2.Usage(prompt_tokens=1500)
+    answer.callers.add(caller="alice", tier=routing_pb2.TIER_WEAK, backend="small", requests=30, usage=usage, cost=cost)
+    answer.callers.add(tier=routing_pb2.TIER_STRONG, backend="big", requests=10)
+    show_callers(answer)
+    out = capsys.readouterr().out
+    for shown in ("alice", "small", "1,500", "1 USD", "(no key)", "big", "40 decided"):
         assert shown in out
 
 

@@ -39,6 +39,17 @@ async def test_a_unary_call_passes_with_its_decision_as_initial_metadata(stub: S
     assert "authorization" not in controller.metadata[0]
 
 
+async def test_a_call_without_its_message_and_one_that_is_too_long_are_the_callers_fault(channel: grpc.aio.Channel, stub: Stub) -> None:
+    """Neither is an error inside."""
+    start: Any = channel.stream_stream(f"/{ROUTE_SERVICE}/Route")
+    empty = start()
+    await empty.done_writing()
+    assert await empty.code() is grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.ChatCompletion(route_service_pb2.ChatCompletionRequest(body=b" " * 2_000_000))
+    assert caught.value.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INVALID_ARGUMENT)
+
+
 async def test_every_method_of_the_contract_reaches_the_controller(stub: Stub) -> None:
     """Also those that only it knows how to answer, or to refuse."""
     whole = await stub.ChatCompletion(route_service_pb2.ChatCompletionRequest(body=b"\xff\x00"))

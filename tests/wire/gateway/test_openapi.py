@@ -43,7 +43,9 @@ async def test_it_has_every_route_with_its_methods_and_no_other() -> None:
     """HEAD goes with GET, and OpenAPI knows no `:path`."""
     controller: Any = ControllerClient(["127.0.0.1:1"])
     health: Any = None
-    table: list[Any] = list(routes(Limits(settings_for(1)), controller, Readiness(controller, health, "s"), Observer()))
+    table: list[Any] = list(
+        routes(Limits(settings_for(1)), controller, Readiness(controller, health, "s"), Observer(), lambda handler: handler)
+    )
     served = {route.path.replace(":path", ""): {method.lower() for method in route.app.methods} - {"head"} for route in table}
     await controller.close()
     assert {path: set(item) - {"parameters"} for path, item in document()["paths"].items()} == served
@@ -83,5 +85,7 @@ def test_it_is_openapi_and_its_schemas_are_json_schema() -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
     references = {node["$ref"] for node in _nodes(document()) if "$ref" in node}
     assert all(_referred(reference) for reference in references)
-    components = {f"#/components/{kind}/{name}" for kind, named in document()["components"].items() for name in named}
-    assert components == references
+    components = document()["components"]
+    # What asks for a key is referred to by its bare name.
+    assert {name for each in document()["security"] for name in each} == set(components.pop("securitySchemes"))
+    assert {f"#/components/{kind}/{name}" for kind, named in components.items() for name in named} == references

@@ -1,0 +1,1 @@
+"""Keys and limits over real sockets: gateways, a controller, and a Redis."""
