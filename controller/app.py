@@ -91,7 +91,9 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         kept = Kept(ledger, scorers, opinions, ranks, shadow, book, watch, pins)
         generations = await stack.enter_async_context(Generations(settings, kept))
 
-        server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
+        server = build_server(
+            max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes, max_connection_age_s=own.max_connection_age_s
+        )
         route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), server)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), server)
         health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])

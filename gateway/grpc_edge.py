@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
@@ -13,20 +16,22 @@ from gateway.limits import Limits
 from gateway.observer import Observation, Observer
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
 from pointsman.runtime.error_forms import DETAILS_KEY, error_info, to_status
-from pointsman.runtime.errors import InternalError
+from pointsman.runtime.errors import DeadlineExceeded, InternalError, Overloaded
 from pointsman.runtime.grpc_server import ROUTE_SERVICE
 from pointsman.v1 import error_pb2, route_service_pb2
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
+_GRACE_S: Final = 1.0  # for the controller's own word on a deadline that has passed
 _NAMED_IN_LOG: Final = ("strategy", "tier", "reason")
 
 
 def add_route_service(server: grpc.aio.Server, controller: ControllerClient, observer: Observer, limits: Limits) -> None:
     """Serves every method of the contract, none by name; other services are UNIMPLEMENTED."""
+    places = _Places(limits)
     service = route_service_pb2.DESCRIPTOR.services_by_name["RouteService"]
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         # No (de)serializers: bytes in, bytes out. A unary call is a stream of one message on the wire.
-        method.name: grpc.unary_stream_rpc_method_handler(_Forward(method.name, controller, observer, limits).answer)
+        method.name: grpc.unary_stream_rpc_method_handler(_Forward(method.name, controller, observer, places).answer)
         for method in service.methods
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ROUTE_SERVICE, handlers),))
@@ -36,14 +41,37 @@ class _CallerGone(Exception):
     """The caller cancelled, or its deadline passed."""
 
 
+class _CallerStands(Exception):
+    """The caller takes no more of its answer, and its deadline has passed."""
+
+
+class _Places:
+    """At most `max_concurrent` calls at once whatever their methods. gRPC itself counts a call until its caller has taken the answer."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._taken = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """For the length of a call. Raises `Overloaded`."""
+        if self._taken >= self.limits.now.max_concurrent:
+            raise Overloaded("The gateway has as many calls under way as it may; try again shortly.", retry_after_s=1)
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+
 class _Forward:
     """One method of the contract."""
 
-    def __init__(self, method: str, controller: ControllerClient, observer: Observer, limits: Limits) -> None:
+    def __init__(self, method: str, controller: ControllerClient, observer: Observer, places: _Places) -> None:
         self._method = method
         self._controller = controller
         self._observer = observer
-        self._limits = limits
+        self._places = places
 
     async def answer(self, request: bytes, context: Context) -> None:
         said = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
@@ -51,10 +79,15 @@ class _Forward:
         seen.bytes_in = len(request)
         with self._observer.watching(seen):
             try:
-                await self._forward(request, context, seen, trace_context(said))
+                with self._places.one():
+                    await self._forward(request, context, seen, trace_context(said))
                 seen.status = "OK"
+            except Overloaded as error:
+                await _abort(context, seen, grpc.StatusCode.RESOURCE_EXHAUSTED, to_status(error, seen.request_id))
             except _CallerGone:
                 seen.error = seen.status
+            except _CallerStands:
+                await _let_go(context, seen)
             except ControllerFailed as error:
                 await _abort(context, seen, error.code, error.status)
             except Exception:  # noqa: BLE001 (the border: logged here, and told as one fixed sentence)
@@ -63,15 +96,18 @@ class _Forward:
 
     async def _forward(self, request: bytes, context: Context, seen: Observation, trace: Headers) -> None:
         remaining = context.time_remaining()
-        timeout_s = self._limits.now.default_timeout_s if remaining is None else min(remaining, LONGEST_S)
+        timeout_s = self._places.limits.now.default_timeout_s if remaining is None else min(remaining, LONGEST_S)
         call = self._controller.forward(self._method, request, request_id=seen.request_id, timeout_s=timeout_s, trace=trace)
         try:
             decided = await call.decision()
             _note(seen, decided)
             await context.send_initial_metadata((*((k, v) for k, v in decided if k != REQUEST_ID), (REQUEST_ID, seen.request_id)))
-            while (message := await call.read()) is not None:
-                await context.write(message)
-                seen.bytes_out += len(message)
+            async with asyncio.timeout(timeout_s + _GRACE_S):
+                while (message := await call.read()) is not None:
+                    await context.write(message)
+                    seen.bytes_out += len(message)
+        except TimeoutError:
+            raise _CallerStands from None
         except grpc.aio.InternalError:
             # What grpc.aio raises for a write to a caller who has gone, besides cancelling this task.
             raise _CallerGone from None
@@ -90,3 +126,13 @@ async def _abort(context: Any, seen: Observation, code: grpc.StatusCode, status:
     seen.status = code.name
     seen.error = error_info(status).reason
     await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))
+
+
+async def _let_go(context: Context, seen: Observation) -> None:
+    """Ends the call of a caller that doesn't read. The error waits behind the answer; a caller that leaves it there is cut off."""
+    late = DeadlineExceeded("The deadline passed before the caller had taken the answer.")
+    try:
+        async with asyncio.timeout(_GRACE_S):
+            await _abort(context, seen, grpc.StatusCode.DEADLINE_EXCEEDED, to_status(late, seen.request_id))
+    except (TimeoutError, grpc.aio.InternalError):
+        raise asyncio.CancelledError from None

@@ -15,12 +15,13 @@ from gateway.headers import to_backends, trace_context, wants_receipt
 from gateway.limits import Limits
 from gateway.relayed_answer import send_answer
 from pointsman.runtime.decision_headers import routing_from_headers
-from pointsman.runtime.errors import Overloaded
+from pointsman.runtime.errors import DeadlineExceeded, Overloaded
 from pointsman.runtime.settings import GatewaySettings
 from pointsman.v1 import route_service_pb2
 
 RELAYED: Final = ("chat/completions", "completions", "responses", "embeddings")
 """Paths below /v1."""
+_GRACE_S: Final = 1.0  # for the controller's own word on a deadline that has passed
 
 
 class Relay:
@@ -59,8 +60,12 @@ class Relay:
         call = self._controller.relay(
             request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace_context(said)
         )
-        async with _cancelled_when_caller_goes(exchange, call):
-            await send_answer(exchange, call, with_receipt=with_receipt)
+        try:
+            async with asyncio.timeout(deadline.remaining() + _GRACE_S), _cancelled_when_caller_goes(exchange, call):
+                await send_answer(exchange, call, with_receipt=with_receipt, heartbeat_s=self._settings.heartbeat_s)
+        except TimeoutError:
+            # The controller keeps the deadline. Whoever takes no more bytes of an answer would hold its place for ever.
+            raise DeadlineExceeded("The deadline passed before the caller had taken the answer.") from None
 
 
 @asynccontextmanager

@@ -52,7 +52,12 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         controller = ControllerClient(settings.controllers)
         stack.push_async_callback(controller.close)
         bound = stack.enter_context(bind_socket(settings.host, settings.rest_port))
-        server = build_server(max_concurrent=settings.max_concurrent, max_body_bytes=settings.max_body_bytes)
+        # grpc_edge keeps the limit; this one is for callers that were let go and still haven't taken their answers.
+        server = build_server(
+            max_concurrent=2 * settings.max_concurrent,
+            max_body_bytes=settings.max_body_bytes,
+            max_connection_age_s=settings.max_connection_age_s,
+        )
         grpc_port = bind(server, settings.host, settings.grpc_port)
 
         observer, limits = Observer(), Limits(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import grpc
 import httpx
@@ -17,7 +18,9 @@ from tests.wire.gateway.scripted_controller import ScriptedController, controlle
 MAX_BODY = 100_000
 
 
-def settings_for(*ports: int, max_concurrent: int = 100, default_timeout_s: float = 30, drain_s: float = 0.2) -> GatewaySettings:
+def settings_for(
+    *ports: int, max_concurrent: int = 100, default_timeout_s: float = 30, drain_s: float = 0.2, **more: Any
+) -> GatewaySettings:
     """A gateway on free ports before controllers on these."""
     return GatewaySettings(
         rest_port=0,
@@ -27,6 +30,7 @@ def settings_for(*ports: int, max_concurrent: int = 100, default_timeout_s: floa
         max_concurrent=max_concurrent,
         default_timeout_s=default_timeout_s,
         drain_s=drain_s,
+        **more,
     )
 
 
