@@ -131,7 +131,7 @@ class ScorerClient:
         if not self._states[strategy].ready:
             raise ScoringError(routing_pb2.REASON_SCORER_NOT_READY)
         try:
-            # The batch's call is a task of its own, so this timeout cancels only the waiting.
+            # The batch's call is a task of its own: this timeout cancels the waiting, and the call where nobody else waits for it.
             async with asyncio.timeout(budget_s):
                 return await self._queues[strategy].submit(scorer_service_pb2.Prompt(text=text, session=session))
         except TimeoutError:
@@ -143,7 +143,7 @@ class ScorerClient:
         async def run(prompts: Sequence[scorer_service_pb2.Prompt]) -> Sequence[Score | ScoringError]:
             return await self._score_batch(strategy, prompts)
 
-        return Batcher(run, max_batch=self._settings.max_batch, max_waiting=self._settings.max_waiting)
+        return Batcher(run, max_batch=self._settings.max_batch, max_waiting=self._settings.max_waiting, abandons=True)
 
     async def _score_batch(self, strategy: str, prompts: Sequence[scorer_service_pb2.Prompt]) -> list[Score | ScoringError]:
         timeout = self._settings.scorer_timeout_s

@@ -12,7 +12,7 @@ import grpc
 
 from gateway.headers import Headers
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
-from pointsman.runtime.error_forms import status_of, to_status
+from pointsman.runtime.error_forms import detailed_status, status_of, to_status
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.grpc_server import ROUTE_SERVICE
 from pointsman.runtime.settings_file import SettingsError
@@ -44,12 +44,16 @@ _SERVICE_CONFIG: Final = {
 
 
 class ControllerFailed(Exception):
-    """A call to the controller ended in an error: its gRPC code and its status, in the controller's words where it spoke."""
+    """A call to the controller ended in an error: its gRPC code and its status, in the controller's words where it spoke.
 
-    def __init__(self, code: grpc.StatusCode, status: error_pb2.Error) -> None:
+    `lost`: it didn't speak, so the connection or the controller itself is gone.
+    """
+
+    def __init__(self, code: grpc.StatusCode, status: error_pb2.Error, *, lost: bool = False) -> None:
         super().__init__(f"{code.name}: {status.message}")
         self.code = code
         self.status = status
+        self.lost = lost
 
 
 class CallCancelled(Exception):
@@ -97,8 +101,9 @@ def _failed(error: grpc.aio.AioRpcError) -> ControllerFailed:
     if error.code() is grpc.StatusCode.CANCELLED:
         # Nobody here cancelled: it is how a controller that stops ends what outlasts its drain.
         stopped = Unavailable("The controller stopped during the call; try again shortly.", retry_after_s=1)
-        return ControllerFailed(grpc.StatusCode.UNAVAILABLE, to_status(stopped))
-    return ControllerFailed(error.code(), status_of(error))
+        return ControllerFailed(grpc.StatusCode.UNAVAILABLE, to_status(stopped), lost=True)
+    lost = error.code() is grpc.StatusCode.UNAVAILABLE and detailed_status(error) is None
+    return ControllerFailed(error.code(), status_of(error), lost=lost)
 
 
 class ControllerClient:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
 
-from gateway.controller_client import ControllerClient, ControllerFailed
-from gateway.deadline import LONGEST_S
+from gateway.controller_client import ControllerCall, ControllerClient, ControllerFailed
+from gateway.deadline import LONGEST_S, Deadline
 from gateway.headers import Headers, request_id, trace_context
 from gateway.limits import Limits
 from gateway.observer import Observation, Observer
@@ -21,6 +21,8 @@ from pointsman.runtime.grpc_server import ROUTE_SERVICE
 from pointsman.v1 import error_pb2, route_service_pb2
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
+_DECIDING: Final = frozenset({"Route", "RouteBatch", "CompareStrategies", "ListStrategies"})
+"""They call no backend, so that asking twice costs nothing."""
 _GRACE_S: Final = 1.0  # for the controller's own word on a deadline that has passed
 _NAMED_IN_LOG: Final = ("strategy", "tier", "reason")
 
@@ -97,22 +99,70 @@ class _Forward:
     async def _forward(self, request: bytes, context: Context, seen: Observation, trace: Headers) -> None:
         remaining = context.time_remaining()
         timeout_s = self._places.limits.now.default_timeout_s if remaining is None else min(remaining, LONGEST_S)
-        call = self._controller.forward(self._method, request, request_id=seen.request_id, timeout_s=timeout_s, trace=trace)
+        deadline = Deadline.after(timeout_s)
+
+        def start() -> ControllerCall[bytes]:
+            return self._controller.forward(self._method, request, request_id=seen.request_id, timeout_s=deadline.remaining(), trace=trace)
+
+        if self._method in _DECIDING:
+            try:
+                decided, messages = await _whole(start)
+            except ControllerFailed:
+                await context.send_initial_metadata(((REQUEST_ID, seen.request_id),))
+                raise
+            await _send(context, seen, decided, messages, deadline)
+            return
+        call = start()
         try:
-            decided = await call.decision()
-            _note(seen, decided)
-            await context.send_initial_metadata((*((k, v) for k, v in decided if k != REQUEST_ID), (REQUEST_ID, seen.request_id)))
-            async with asyncio.timeout(timeout_s + _GRACE_S):
-                while (message := await call.read()) is not None:
-                    await context.write(message)
-                    seen.bytes_out += len(message)
-        except TimeoutError:
-            raise _CallerStands from None
-        except grpc.aio.InternalError:
-            # What grpc.aio raises for a write to a caller who has gone, besides cancelling this task.
-            raise _CallerGone from None
+            await _send(context, seen, await call.decision(), _messages(call), deadline)
         finally:
             call.cancel()
+
+
+async def _whole(start: Callable[[], ControllerCall[bytes]]) -> tuple[Headers, AsyncIterator[bytes]]:
+    """The decision and all messages of a call that only decides. Raises `ControllerFailed`.
+
+    A controller that dies after its first word is beyond gRPC's own retries; nothing has gone to the caller yet, so another is asked.
+    """
+    for tries_left in (2, 1, 0):
+        call, decided = start(), Headers()
+        try:
+            decided = await call.decision()
+            messages = [message async for message in _messages(call)]
+        except ControllerFailed as error:
+            if not (error.lost and decided and tries_left):
+                raise
+        else:
+            return decided, _each(messages)
+        finally:
+            call.cancel()
+    raise AssertionError("the last try returns or raises")
+
+
+async def _messages(call: ControllerCall[bytes]) -> AsyncIterator[bytes]:
+    while (message := await call.read()) is not None:
+        yield message
+
+
+async def _each(messages: list[bytes]) -> AsyncIterator[bytes]:
+    for message in messages:
+        yield message
+
+
+async def _send(context: Context, seen: Observation, decided: Headers, messages: AsyncIterator[bytes], deadline: Deadline) -> None:
+    """Passes the answer on. Raises `_CallerGone` and `_CallerStands`."""
+    _note(seen, decided)
+    try:
+        await context.send_initial_metadata((*((k, v) for k, v in decided if k != REQUEST_ID), (REQUEST_ID, seen.request_id)))
+        async with asyncio.timeout(deadline.remaining() + _GRACE_S):
+            async for message in messages:
+                await context.write(message)
+                seen.bytes_out += len(message)
+    except TimeoutError:
+        raise _CallerStands from None
+    except grpc.aio.InternalError:
+        # What grpc.aio raises for a write to a caller who has gone, besides cancelling this task.
+        raise _CallerGone from None
 
 
 def _note(seen: Observation, decided: Headers) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from pointsman.runtime.errors import Overloaded, Unavailable
@@ -23,13 +24,20 @@ class Batcher(Generic[Item, Result]):
     `max_batch` items go in one call, at most `slots` calls are in flight, at most `max_waiting` items wait: one more is
     `Overloaded`. An error that `run` raises reaches every item of its batch and no other; one among its results reaches that
     item alone. A cancelled caller leaves the queue, or, once
-    its batch runs, only stops listening.
+    its batch runs, only stops listening; where `run` may be cancelled (`abandons`), the last one to leave ends it.
     """
 
     def __init__(
-        self, run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], *, max_batch: int, max_waiting: int, slots: int = 1
+        self,
+        run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        max_batch: int,
+        max_waiting: int,
+        slots: int = 1,
+        abandons: bool = False,
     ) -> None:
         self._run = run
+        self._abandons = abandons
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._slots = slots
@@ -77,6 +85,9 @@ class Batcher(Generic[Item, Result]):
             task = asyncio.get_running_loop().create_task(self._run_batch(batch))
             self._in_flight.add(task)
             task.add_done_callback(self._batch_done)
+            if self._abandons:
+                for _, future in batch:
+                    future.add_done_callback(partial(_left, batch, task))
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -108,3 +119,9 @@ class Batcher(Generic[Item, Result]):
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
         self._pump()
+
+
+def _left(batch: Sequence[tuple[Item, asyncio.Future[Result]]], task: asyncio.Task[None], _: asyncio.Future[Result]) -> None:
+    """Ends the call of a batch that nobody waits for any more."""
+    if not task.done() and all(future.cancelled() for _, future in batch):
+        task.cancel()

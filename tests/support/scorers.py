@@ -25,6 +25,8 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
     """Of one application, in the place of `delay_s`."""
     fail_with: grpc.StatusCode | None = None
     batches: list[list[str]] = field(default_factory=list)
+    cancelled: int = 0
+    """Calls that their caller gave up before their own deadline."""
     address: str = ""
     checkpoint: str = "scripted@sha256:0"
     version: str = "test"
@@ -33,7 +35,11 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
         application = await self._application(context)
         rate = self.rates[application]
         self.batches.append([prompt.text for prompt in request.prompts])
-        await asyncio.sleep(self.delays_s.get(application, self.delay_s))
+        try:
+            await asyncio.sleep(self.delays_s.get(application, self.delay_s))
+        except asyncio.CancelledError:
+            self.cancelled += context.time_remaining() > 0.1
+            raise
         if self.fail_with:
             await context.abort(self.fail_with, "as scripted")
         results = [scorer_service_pb2.ScoreResult(strong_win_rate=rate(prompt)) for prompt in request.prompts]
