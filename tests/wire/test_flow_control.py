@@ -40,7 +40,7 @@ class Flood:
                 self.written += len(EVENT)
 
         try:
-            await streaming(counted())(received, writer)  # type: ignore[arg-type]
+            await streaming(counted())(received, writer)
         except (asyncio.CancelledError, ConnectionError):
             self.left += 1
             raise

@@ -59,7 +59,7 @@ async def test_an_error_has_its_details(edge: Edge, method: str, request_: Any, 
     info = error_info(status)
     assert (info.reason, info.domain, info.metadata["request_id"]) == (reason, "pointsman", "mine")
     assert info.metadata.get("param", "") == param
-    assert status.code == caught.value.code().value[0]  # type: ignore[index]
+    assert status.code == caught.value.code().value[0]
     fields = [
         error_pb2.BadRequest.FromString(each.value).field_violations[0].field for each in status.details if "BadRequest" in each.type_url
     ]
