@@ -99,7 +99,12 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
         kept = Kept(ledger, scorers, opinions, ranks, shadow, book, watch, pins, UnscoredSpending(registry))
         generations = await stack.enter_async_context(Generations(settings, kept))
 
-        server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes, interceptors=[guard])
+        server = build_server(
+            max_concurrent=own.max_concurrent,
+            max_body_bytes=own.max_body_bytes,
+            max_connection_age_s=own.max_connection_age_s,
+            interceptors=[guard],
+        )
         route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), server)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), server)
         health = Health(server, [ROUTE_SERVICE, ADMIN_SERVICE])

@@ -146,7 +146,7 @@ class ScorerClient:
         if not self._states[strategy].ready:
             raise ScoringError(routing_pb2.REASON_SCORER_NOT_READY)
         try:
-            # The batch's call is a task of its own, so this timeout cancels only the waiting.
+            # The batch's call is a task of its own: this timeout cancels the waiting, and the call where nobody else waits for it.
             async with asyncio.timeout(budget_s):
                 asked = _Asked(scorer_service_pb2.Prompt(text=text, session=session), self._clock() + budget_s)
                 return await self._queues[strategy].submit(asked, flow.get())
@@ -172,6 +172,7 @@ class ScorerClient:
             slots=self._slots[strategy].now,
             hopeless=hopeless,
             sent=self._metrics.of(strategy),
+            abandons=True,
         )
 
     async def _score_batch(self, strategy: str, asked: Sequence[_Asked]) -> list[Score | ScoringError]:

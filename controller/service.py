@@ -114,9 +114,9 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
                 refuse_rejection(exchange, answer)
                 raise InvalidBody("The backend answered whole and not as a stream.", param="stream")
             await send_decision(context, exchange.decision, request_id)
-            event = route_service_pb2.StreamChatCompletionResponse
+            event, longest = route_service_pb2.StreamChatCompletionResponse, self._settings.controller.max_response_bytes
             try:
-                async for raw in events_of(exchange.pieces()):
+                async for raw in events_of(exchange.pieces(), exchange.answer.backend, longest):
                     await write(context, event(chunk=chunk_from_event(raw)))
             except (BackendError, DeadlineExceeded) as error:
                 await write(context, event(error=cut(exchange, error, request_id)))

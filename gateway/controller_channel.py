@@ -108,6 +108,9 @@ def _channel_options() -> list[tuple[str, str | int]]:
         # A controller that comes back is found within about a second.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1_000),
+        # What a stream holds of answers that its caller doesn't read: by gRPC's own estimate it would be 4 MB and more each.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 256 << 10),
         # Requests are bounded at the edge and answers by the controller.
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", -1),

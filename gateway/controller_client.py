@@ -27,12 +27,16 @@ _Call = grpc.aio.UnaryStreamCall[Any, Message] | grpc.aio.StreamStreamCall[Any, 
 
 
 class ControllerFailed(Exception):
-    """A call to the controller ended in an error: its gRPC code and its status, in the controller's words where it spoke."""
+    """A call to the controller ended in an error: its gRPC code and its status, in the controller's words where it spoke.
 
-    def __init__(self, code: grpc.StatusCode, status: error_pb2.Error) -> None:
+    `lost`: it didn't speak, so the connection or the controller itself is gone.
+    """
+
+    def __init__(self, code: grpc.StatusCode, status: error_pb2.Error, *, lost: bool = False) -> None:
         super().__init__(f"{code.name}: {status.message}")
         self.code = code
         self.status = status
+        self.lost = lost
 
 
 class CallCancelled(Exception):
@@ -184,14 +188,16 @@ class ControllerClient:
         code = error.code()
         if code is grpc.StatusCode.CANCELLED:
             # Nobody here cancelled: it is how a controller that stops ends what outlasts its drain.
-            return _unavailable(Unavailable("The controller stopped during the call; try again shortly.", retry_after_s=1))
+            stopped = Unavailable("The controller stopped during the call; try again shortly.", retry_after_s=1)
+            return _unavailable(stopped, lost=True)
         if code is grpc.StatusCode.UNAUTHENTICATED:
             # Not the caller's fault, who would take a 401 for a word about his own key.
             self._log_now_and_then("the controller refuses this gateway's credentials", error.details())
             return _unavailable(Unavailable("The controller refuses the gateway's own credentials; its operator has to mend them."))
-        if code is grpc.StatusCode.UNAVAILABLE and not detailed_status(error):
+        lost = code is grpc.StatusCode.UNAVAILABLE and detailed_status(error) is None
+        if lost:
             self._log_now_and_then("the controller can't be reached", error.details())
-        return ControllerFailed(code, status_of(error))
+        return ControllerFailed(code, status_of(error), lost=lost)
 
     def _log_now_and_then(self, what: str, why: str | None) -> None:
         """Every request may meet it, and one line says it all. What gRPC says names addresses and certificates, never a request."""
@@ -201,5 +207,5 @@ class ControllerClient:
             log.error(what, why=why)
 
 
-def _unavailable(error: Unavailable) -> ControllerFailed:
-    return ControllerFailed(grpc.StatusCode.UNAVAILABLE, to_status(error))
+def _unavailable(error: Unavailable, *, lost: bool = False) -> ControllerFailed:
+    return ControllerFailed(grpc.StatusCode.UNAVAILABLE, to_status(error), lost=lost)

@@ -7,7 +7,7 @@ from typing import Final
 from pointsman.runtime.reloading import Change, changed_keys, with_values
 from pointsman.runtime.settings import GatewaySettings, Settings
 
-LIVE: Final = ("default_timeout_s", "max_body_bytes", "max_concurrent")
+LIVE: Final = ("default_timeout_s", "heartbeat_s", "max_body_bytes", "max_concurrent")
 AT_START_ON_GRPC: Final = ("max_body_bytes", "max_concurrent")
 """A gRPC server is told these once; REST follows at once."""
 

@@ -15,15 +15,17 @@ from gateway.headers import to_backends, trace_context, wants_receipt
 from gateway.identity.keyring import caller_metadata
 from gateway.limiting.admission import tokens_when_cut
 from gateway.limits import Limits
+from gateway.places import Places
 from gateway.relayed_answer import send_answer
 from gateway.whole_answer import may_stream, send_whole
 from pointsman.runtime.decision_headers import routing_from_headers
-from pointsman.runtime.errors import Overloaded
+from pointsman.runtime.errors import DeadlineExceeded
 from pointsman.runtime.settings import GatewaySettings
 from pointsman.v1 import route_service_pb2
 
 RELAYED: Final = ("chat/completions", "completions", "responses", "embeddings")
 """Paths below /v1."""
+_GRACE_S: Final = 1.0  # for the controller's own word on a deadline that has passed
 
 
 class Relay:
@@ -32,7 +34,7 @@ class Relay:
     def __init__(self, controller: ControllerClient, limits: Limits) -> None:
         self._controller = controller
         self._limits = limits
-        self._running = 0
+        self._places = Places(limits)
 
     @property
     def _settings(self) -> GatewaySettings:
@@ -44,13 +46,8 @@ class Relay:
 
     async def _guarded(self, endpoint: str, exchange: Exchange) -> None:
         """Raises `InvalidRequest`, `Overloaded`, `DeadlineExceeded`, `ControllerFailed` and `CallerGone`."""
-        if self._running >= self._settings.max_concurrent:
-            raise Overloaded("The gateway has as many requests in progress as it may; try again shortly.", retry_after_s=1)
-        self._running += 1
-        try:
+        with self._places.one():
             await self._answer(endpoint, exchange)
-        finally:
-            self._running -= 1
 
     async def _answer(self, endpoint: str, exchange: Exchange) -> None:
         said = exchange.headers
@@ -62,17 +59,21 @@ class Relay:
         trace = [*trace_context(said), *caller_metadata(exchange.caller)]
         named: Any = {"request_id": exchange.seen.request_id, "timeout_s": deadline.remaining(), "trace": trace}
         try:
-            if may_stream(body):
-                call = self._controller.relay(request, **named)
-                async with _cancelled_when_caller_goes(exchange, call):
-                    await send_answer(exchange, call, with_receipt=with_receipt)
-                    exchange.seen.tokens = await call.tokens()
-            else:
-                whole = self._controller.relay_whole(request, **named)
-                async with _cancelled_when_caller_goes(exchange, whole):
-                    await send_whole(exchange, whole, with_receipt=with_receipt)
-        except BaseException:
+            async with asyncio.timeout(deadline.remaining() + _GRACE_S):
+                if may_stream(body):
+                    call = self._controller.relay(request, **named)
+                    async with _cancelled_when_caller_goes(exchange, call):
+                        await send_answer(exchange, call, with_receipt=with_receipt, heartbeat_s=self._settings.heartbeat_s)
+                        exchange.seen.tokens = await call.tokens()
+                else:
+                    whole = self._controller.relay_whole(request, **named)
+                    async with _cancelled_when_caller_goes(exchange, whole):
+                        await send_whole(exchange, whole, with_receipt=with_receipt)
+        except BaseException as error:
             exchange.seen.tokens = tokens_when_cut(exchange.seen)
+            if isinstance(error, TimeoutError):
+                # The controller keeps the deadline. Whoever takes no more bytes of an answer would hold its place for ever.
+                raise DeadlineExceeded("The deadline passed before the caller had taken the answer.") from None
             raise
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from google.protobuf import json_format
 
 from gateway.controller_client import ControllerCall, ControllerFailed
+from gateway.event_stream import EventWriter, is_event_stream, is_packed
 from gateway.exchange import Exchange
 from gateway.headers import RECEIPT, Headers, to_caller
 from pointsman.runtime.decision_headers import decision_headers
@@ -27,7 +28,7 @@ class _Ending:
     error: error_pb2.Error | None = None
 
 
-async def send_answer(exchange: Exchange, call: RelayCall, *, with_receipt: bool) -> None:
+async def send_answer(exchange: Exchange, call: RelayCall, *, with_receipt: bool, heartbeat_s: float | None) -> None:
     """Reads the relay to its end. Raises `ControllerFailed` before the answer has begun, `CallCancelled` at any time."""
     first = await call.read()
     if first is None or not first.HasField("started") or not 200 <= first.started.status <= 599:
@@ -35,35 +36,29 @@ async def send_answer(exchange: Exchange, call: RelayCall, *, with_receipt: bool
     started = first.started
     exchange.decided(started.decision)
     headers = [*to_caller(started.headers), *decision_headers(started.decision)]
-    if _is_event_stream(headers):
-        await _send_events(exchange, call, started.status, headers, with_receipt=with_receipt)
+    if is_event_stream(headers):
+        kept = without(headers, "content-length", "cache-control", "x-accel-buffering")
+        await exchange.start(started.status, [*kept, ("cache-control", "no-cache"), ("x-accel-buffering", "no")])
+        if is_packed(headers):
+            await _end(exchange, await _read_to_end(call, exchange.write))
+        else:
+            await _send_events(exchange, call, with_receipt=with_receipt, heartbeat_s=heartbeat_s)
     elif with_receipt:
         await _send_whole(exchange, call, started.status, headers)
     else:
         await exchange.start(started.status, headers)
-        ending = await _read_to_end(call, exchange.write)
-        await _end(exchange, ending)
+        await _end(exchange, await _read_to_end(call, exchange.write))
 
 
-async def _send_events(exchange: Exchange, call: RelayCall, status: int, headers: Headers, *, with_receipt: bool) -> None:
-    kept = without(headers, "content-length", "cache-control", "x-accel-buffering")
-    await exchange.start(status, [*kept, ("cache-control", "no-cache"), ("x-accel-buffering", "no")])
-    tail = b""
-
-    async def write(piece: bytes) -> None:
-        nonlocal tail
-        tail = (tail + piece)[-4:]
-        await exchange.write(piece)
-
-    ending = await _read_to_end(call, write)
-    # What we add is an event of its own, also where the backend was cut in the middle of one.
-    gap = b"" if not tail or tail.endswith((b"\n\n", b"\r\n\r\n")) else b"\n\n"
+async def _send_events(exchange: Exchange, call: RelayCall, *, with_receipt: bool, heartbeat_s: float | None) -> None:
+    events = EventWriter(exchange.write)
+    with events.kept_alive(heartbeat_s):
+        ending = await _read_to_end(call, events.write)
     if ending.error is not None:
         exchange.seen.error = error_info(ending.error).reason
-        await exchange.write(gap + b"data: " + openai_error_of(ending.error)[1] + b"\n\n")
-        gap = b""
+        await events.add(b"data: " + openai_error_of(ending.error)[1] + b"\n\n")
     if with_receipt and ending.receipt is not None:
-        await exchange.write(gap + f": pointsman-receipt {receipt_json(ending.receipt)}\n\n".encode())
+        await events.add(f": pointsman-receipt {receipt_json(ending.receipt)}\n\n".encode())
     await exchange.end()
 
 
@@ -109,10 +104,6 @@ async def _read_to_end(call: RelayCall, write: Callable[[bytes], Awaitable[None]
         # `finished` is always the last: without it the answer may be half of one.
         ending.error = to_status(InternalError())
     return ending
-
-
-def _is_event_stream(headers: Headers) -> bool:
-    return any(name == "content-type" and value.lower().startswith("text/event-stream") for name, value in headers)
 
 
 def without(headers: Headers, *names: str) -> Headers:

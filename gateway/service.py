@@ -20,6 +20,7 @@ from gateway.limits import Limits
 from gateway.models import Models
 from gateway.observer import Observer
 from gateway.openapi import OpenApi
+from gateway.places import Places
 from gateway.probes import Probes
 from gateway.readiness import Readiness
 from gateway.relay import RELAYED, Relay
@@ -61,12 +62,18 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         observer, limits = Observer(), Limits(settings)
         entrance = await stack.enter_async_context(entrance_of(settings, observer))
         interceptors = [KeyInterceptor(entrance.guard)]
-        server = build_server(max_concurrent=settings.max_concurrent, max_body_bytes=settings.max_body_bytes, interceptors=interceptors)
+        # Places keep the limit; this one is for callers that were let go and still haven't taken their answers.
+        server = build_server(
+            max_concurrent=2 * settings.max_concurrent,
+            max_body_bytes=settings.max_body_bytes,
+            max_connection_age_s=settings.max_connection_age_s,
+            interceptors=interceptors,
+        )
         grpc_port = bind(server, settings.host, settings.grpc_port, tls)
 
         health = Health(server, [ROUTE_SERVICE, *([ADMIN_SERVICE] if settings.admin else [])])
         readiness = Readiness(controller, health, ROUTE_SERVICE)
-        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission)
+        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission, Places(limits))
         add_route_service(server, edge)
         if settings.admin:
             add_admin_service(server, edge)

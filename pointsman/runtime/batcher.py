@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from pointsman.runtime.errors import Overloaded, Unavailable
@@ -34,7 +35,8 @@ class Batcher(Generic[Item, Result]):
     `Overloaded`. Items of different flows take turns, so that one caller's thousand don't stand before another's one; those of one
     flow keep their order. An item that is `hopeless` when its turn comes is a `TimeoutError` and isn't sent. An error that `run`
     raises reaches every item of its batch and no other; one among its results reaches that item alone. A cancelled caller leaves
-    the queue, or, once its batch runs, only stops listening. `sent` is told each batch's size and the seconds that its oldest item waited.
+    the queue, or, once its batch runs, only stops listening; where `run` may be cancelled (`abandons`), the last one to leave
+    ends it. `sent` is told each batch's size and the seconds that its oldest item waited.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class Batcher(Generic[Item, Result]):
         slots: Callable[[], int] = lambda: 1,
         hopeless: Callable[[Item], bool] = lambda _: False,
         sent: Callable[[int, float], None] = lambda _size, _waited: None,
+        abandons: bool = False,
     ) -> None:
         self._run = run
+        self._abandons = abandons
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._slots = slots
@@ -130,6 +134,9 @@ class Batcher(Generic[Item, Result]):
             task = asyncio.get_running_loop().create_task(self._run_batch(batch))
             self._in_flight.add(task)
             task.add_done_callback(self._batch_done)
+            if self._abandons:
+                for each in batch:
+                    each.future.add_done_callback(partial(_left, batch, task))
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
@@ -171,3 +178,9 @@ class Batcher(Generic[Item, Result]):
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
         self._pump()
+
+
+def _left(batch: Sequence[_Waiting[Item, Result]], task: asyncio.Task[None], _: asyncio.Future[Result]) -> None:
+    """Ends the call of a batch that nobody waits for any more."""
+    if not task.done() and all(each.future.cancelled() for each in batch):
+        task.cancel()

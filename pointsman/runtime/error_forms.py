@@ -75,6 +75,9 @@ def _undetailed(code: grpc.StatusCode, text: str, server: str) -> PointsmanError
         return Unavailable(f"{server} can't be reached; try again shortly.", retry_after_s=1)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.DeadlineExceeded("The deadline passed before there was an answer.")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in text:
+        # gRPC's own words, before any of ours could be asked.
+        return errors.BodyTooLarge("The message is longer than the server takes.")
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return errors.Overloaded("The service is at its limit; try again shortly.", retry_after_s=1)
     if code is grpc.StatusCode.CANCELLED:

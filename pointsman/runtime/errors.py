@@ -195,7 +195,7 @@ _BAD, _SERVER = "invalid_request_error", "server_error"
 WIRE_FORMS: Final[Mapping[type[PointsmanError], WireForm]] = {
     InvalidRequest: WireForm("INVALID_REQUEST", _C.INVALID_ARGUMENT, 400, _BAD),
     InvalidBody: WireForm("INVALID_BODY", _C.INVALID_ARGUMENT, 400, _BAD),
-    BodyTooLarge: WireForm("BODY_TOO_LARGE", _C.INVALID_ARGUMENT, 413, _BAD),
+    BodyTooLarge: WireForm("BODY_TOO_LARGE", _C.RESOURCE_EXHAUSTED, 413, _BAD),
     InvalidModelString: WireForm("INVALID_MODEL_STRING", _C.INVALID_ARGUMENT, 400, _BAD),
     InvalidRoutingSpec: WireForm("INVALID_ROUTING_SPEC", _C.INVALID_ARGUMENT, 400, _BAD),
     UnknownStrategy: WireForm("UNKNOWN_STRATEGY", _C.INVALID_ARGUMENT, 400, _BAD),

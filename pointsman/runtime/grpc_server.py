@@ -19,11 +19,18 @@ ROUTE_SERVICE: Final = "pointsman.v1.RouteService"
 ADMIN_SERVICE: Final = "pointsman.v1.AdminService"
 
 
-def build_server(*, max_concurrent: int, max_body_bytes: int, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> grpc.aio.Server:
+def build_server(
+    *,
+    max_concurrent: int,
+    max_body_bytes: int,
+    max_connection_age_s: float = 1800,
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+) -> grpc.aio.Server:
     """A server that refuses call `max_concurrent` + 1 and longer messages with RESOURCE_EXHAUSTED.
 
-    Connections are closed gracefully after half an hour, so that clients look their targets up again and load spreads to new
-    replicas; pings are allowed every 10 s, which is more often than our clients send them.
+    Connections take no new calls after `max_connection_age_s`, so that clients look their targets up again and load spreads to new
+    replicas; the calls on them go on to their own deadlines. Pings are allowed every 10 s, on idle connections too, which is more often
+    than our clients send them.
     """
     return grpc.aio.server(
         maximum_concurrent_rpcs=max_concurrent,
@@ -31,9 +38,13 @@ def build_server(*, max_concurrent: int, max_body_bytes: int, interceptors: Sequ
         options=[
             ("grpc.max_receive_message_length", max_body_bytes + ENVELOPE_BYTES),
             ("grpc.max_send_message_length", -1),
-            ("grpc.max_connection_age_ms", 30 * 60_000),
-            ("grpc.max_connection_age_grace_ms", 10 * 60_000),
+            ("grpc.max_connection_age_ms", int(max_connection_age_s * 1000)),
+            # No call may last longer than a day (gateway.deadline), and each has a deadline.
+            ("grpc.max_connection_age_grace_ms", 24 * 60 * 60_000),
             ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            # Without it pings of a client that waits for nothing are held against it, whatever the line below allows.
+            ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             # Two processes on one port would share its requests unnoticed.
             ("grpc.so_reuseport", 0),

@@ -48,6 +48,10 @@ class GatewaySettings(Part):
     """Requests in progress at once, on each protocol; one more is refused with 429."""
     default_timeout_s: Seconds = 600
     """A request's deadline where the caller names none."""
+    heartbeat_s: Seconds | None = 15
+    """After so long a silence between two events of a REST stream a comment is sent, so that proxies keep the connection; null: never."""
+    max_connection_age_s: Seconds = 1800
+    """After so long a gRPC connection is left for a new one, so that callers find new replicas; no call is lost by it."""
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
     """How long running requests may go on after SIGTERM."""
     keys_file: Path | None = None
@@ -161,6 +165,8 @@ class ControllerSettings(Part):
     router_cost_per_hour: Annotated[float, Field(ge=0)] = 0
     """What running the router costs, in the prices' currency, by controller; `pointsman stats` then tells savings net of it too."""
     decision_log: DecisionLogSettings = DecisionLogSettings()
+    max_connection_age_s: Seconds = 1800
+    """After so long a gateway's connection is left for a new one, so that load finds new replicas; no call is lost by it."""
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 20
 
     @model_validator(mode="after")

@@ -25,6 +25,8 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
     """Of one application, in the place of `delay_s`."""
     fail_with: grpc.StatusCode | None = None
     batches: list[list[str]] = field(default_factory=list)
+    cancelled: int = 0
+    """Calls that their caller gave up before their own deadline."""
     address: str = ""
     checkpoint: str = "scripted@sha256:0"
     version: str = "test"
@@ -43,6 +45,9 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             await asyncio.sleep(self.delays_s.get(application, self.delay_s))
+        except asyncio.CancelledError:
+            self.cancelled += context.time_remaining() > 0.1
+            raise
         finally:
             self.at_once -= 1
         if self.fail_with:

@@ -230,3 +230,29 @@ async def test_who_comes_in_one_turn_of_the_event_loop_goes_together() -> None:
     batcher: Batcher[int, int] = Batcher(gate.run, max_batch=8, max_waiting=8)
     await asyncio.gather(*(batcher.submit(number) for number in (1, 2, 3)))
     assert gate.batches == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("abandons", [False, True])
+async def test_the_last_caller_to_leave_ends_the_batch_where_that_is_allowed(abandons: bool) -> None:
+    """Not before, and what waits goes at once. A model's run can't be ended, so it isn't allowed unless asked for."""
+    doors = [asyncio.Event() for _ in range(3)]
+    batches: list[list[int]] = []
+
+    async def run(items: Sequence[int]) -> Sequence[int]:
+        batches.append(list(items))
+        await doors[len(batches) - 1].wait()
+        return [item * 10 for item in items]
+
+    batcher: Batcher[int, int] = Batcher(run, max_batch=2, max_waiting=8, abandons=abandons)
+    _, first, second, third = await submitted(batcher, 0, 1, 2, 3)
+    doors[0].set()
+    await settled()
+    first.cancel()
+    await settled()
+    assert batches == [[0], [1, 2]]
+    second.cancel()
+    await settled()
+    assert batches == [[0], [1, 2], *([[3]] if abandons else [])]
+    doors[1].set()
+    doors[2].set()
+    assert await third == 30

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import httpx
+import openai
 import pytest
 
 from gateway.service import serving
@@ -85,3 +87,34 @@ async def test_the_callers_timeout_is_the_one_deadline(rest: httpx.AsyncClient, 
     assert response.status_code == 504
     assert response.json()["error"]["code"] == "deadline_exceeded"
     await weak.gone.wait()
+
+
+async def test_a_stream_that_pauses_is_kept_alive_and_one_that_hangs_still_ends(weak: ScriptedBackend) -> None:
+    """Comments are nothing to the official client; the backend's idle limit ends the stream with a typed error."""
+    chunk = b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    weak.script = streaming([chunk, chunk], pause_s=0.3, then=hanging)
+    idle = weak.settings.model_copy(update={"idle_timeout_s": 1.5})
+    async with (
+        scripted_scorers({"mf": lambda _: 0.4, "random": lambda _: 0.5}) as scorers,
+        running_controller({"strong": idle, "weak": idle}, scorers.address, pairs=_PAIRS) as controller,
+        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=0, heartbeat_s=0.05)) as gateway,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20) as rest,
+        openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="any", max_retries=0) as client,
+    ):
+        posting = asyncio.create_task(rest.post("/v1/chat/completions", content=_body(stream=True)))
+        stream = await client.chat.completions.create(model="router-mf-1", messages=[{"role": "user", "content": "x"}], stream=True)
+        got: list[str | None] = []
+
+        async def read() -> None:
+            async for piece in stream:
+                got.append(piece.choices[0].delta.content)
+
+        with pytest.raises(openai.APIError, match=r"sent nothing for 1\.5 s"):
+            await read()
+        raw = (await posting).content
+    assert got == ["a", "a"]
+    heartbeat = b": keep-alive\n\n"
+    assert raw.startswith(chunk + heartbeat)
+    events = raw.replace(heartbeat, b"").split(b"\n\n")
+    assert events[:2] == [chunk.strip()] * 2
+    assert b'"code": "backend_timeout"' in events[2]

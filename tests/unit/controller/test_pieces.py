@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -10,10 +11,10 @@ import pytest
 
 from controller.chat_codec import chat_to_body, chunk_from_event
 from controller.scored_text import clipped, scored_input, scored_prompt, scored_text
-from controller.sse import EventSplitter
+from controller.sse import EventSplitter, events_of
 from controller.usage import UsageWatch, cost_of, usage_of
 from pointsman.runtime.backend_settings import BackendSettings, Prices
-from pointsman.runtime.errors import InvalidBody
+from pointsman.runtime.errors import BackendFailed, InvalidBody
 from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 
 _STREAM = (
@@ -36,6 +37,24 @@ def test_events_are_the_same_however_the_stream_is_cut(seed: int) -> None:
     assert len(events) == 5
     assert b"".join(events) == _STREAM
     assert splitter.rest() == b""
+
+
+async def test_an_event_that_never_ends_is_bounded() -> None:
+    """What came whole before it passes; the rest is a failure of the backend's."""
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        yield b"data: 1\n\n"
+        while True:
+            taken += 1
+            yield b"x" * 1000
+
+    events = events_of(endless(), "weak", 10_000)
+    assert await anext(events) == b"data: 1\n\n"
+    with pytest.raises(BackendFailed, match="weak sent an event of more than 10000 bytes"):
+        await anext(events)
+    assert taken == 11
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -100,6 +100,8 @@ class ScriptedController(route_service_pb2_grpc.RouteServiceServicer):
         self.port = 0
         self.relay: Script = sends([b'{"ok": true}'])
         self.failure: PointsmanError | None = None
+        self.dies_after_metadata = 0
+        """So many calls of Route end as a dead controller's do, once their metadata is there."""
         self.strategies = [strategy("mf"), strategy("random")]
         self.policies: list[str] = []
         self.backends: list[str] = []
@@ -142,6 +144,9 @@ class ScriptedController(route_service_pb2_grpc.RouteServiceServicer):
         await context.send_initial_metadata(
             [*decision_headers(DECISION), ("x-pointsman-request-id", str(self.metadata[-1]["x-pointsman-request-id"]))]
         )
+        if self.dies_after_metadata:
+            self.dies_after_metadata -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         return route_service_pb2.RouteResponse(decision=DECISION, receipt=RECEIPT)
 
     async def StreamChatCompletion(  # type: ignore[override]

@@ -216,3 +216,16 @@ async def test_health_follows_readiness(channel: grpc.aio.Channel, controller: S
     controller.strategies = [strategy("mf", ready=False)]
     assert (await anext(updates)).status == not_serving
     watch.cancel()
+
+
+async def test_a_decision_whose_controller_dies_after_its_first_word_is_asked_for_again(stub: Stub, controller: ScriptedController) -> None:
+    """gRPC's own retries end with the metadata; nothing has gone to the caller yet, and a decision costs nothing twice."""
+    controller.dies_after_metadata = 2
+    assert (await stub.Route(Route(prompt="x"))).decision == DECISION
+    assert len(controller.metadata) == 3
+    controller.dies_after_metadata = 3
+    call = stub.Route(Route(prompt="x"))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert dict(await call.initial_metadata())["x-pointsman-request-id"]
