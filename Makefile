@@ -54,6 +54,10 @@ test: install check pytest ## Everything CI runs: lint, types, contracts, all te
 pytest: install debian $(VENV)/clients/installed ## All tests (PYTEST_ARGS="tests/unit -k model_string")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: install ## Over 100,000 made-up cases against parsers and services, others each time (a quarter of an hour)
+	$(BIN)/python -m pytest tests/fuzz --fuzz --timeout 1800 $(PYTEST_ARGS)
+
 .PHONY: check
 check: lint types ## Lint and types
 

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+import grpc
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
@@ -32,6 +33,7 @@ from pointsman.runtime.lifecycle import until_stopped
 from pointsman.runtime.reloading import Change, SettingsSource, follow
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import read_secret
+from pointsman.runtime.unreadable import ReadableOnly
 from pointsman.v1 import admin_service_pb2_grpc, route_service_pb2_grpc
 
 SHIPPED_RECORDS: Final = Path(__file__).parent / "records"
@@ -92,8 +94,9 @@ async def running(settings: Settings, registry: CollectorRegistry) -> AsyncItera
         generations = await stack.enter_async_context(Generations(settings, kept))
 
         server = build_server(max_concurrent=own.max_concurrent, max_body_bytes=own.max_body_bytes)
-        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), server)
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), server)
+        services = cast(grpc.aio.Server, ReadableOnly(server))
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), services)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), services)
         health = Health(server, [ROUTE_SERVICE, "pointsman.v1.AdminService"])
         port = bind(server, own.host, own.grpc_port)
 
