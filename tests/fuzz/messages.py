@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -37,16 +38,16 @@ def requests(message: Descriptor) -> SearchStrategy[bytes]:
     )
 
 
-@st.composite
-def of(draw: st.DrawFn, message: Descriptor, depth: int = 5) -> bytes:
+@cache
+def of(message: Descriptor, depth: int = 5) -> SearchStrategy[bytes]:
     """The message with some of its fields, each any number of times, and sometimes one that it doesn't have."""
-    fields = draw(st.lists(st.sampled_from(list(message.fields)), max_size=6)) if message.fields and depth else []
-    encoded = [draw(_field(field, depth)) for field in fields]
-    if draw(st.integers(0, 5)) == 0:
-        encoded.insert(draw(st.integers(0, len(encoded))), draw(_unknown()))
-    return b"".join(encoded)
+    if not message.fields or not depth:
+        return _unknown()
+    fields = st.sampled_from(list(message.fields)).flatmap(lambda field: _field(field, depth))
+    return st.lists(st.integers(0, 19).flatmap(lambda n: fields if n else _unknown()), max_size=6).map(b"".join)
 
 
+@cache
 def _field(field: FieldDescriptor, depth: int) -> SearchStrategy[bytes]:
     if field.message_type is not None:
         return of(field.message_type, depth - 1).map(lambda value: _tag(field.number, _BYTES) + _sized(value))
@@ -64,6 +65,7 @@ def _field(field: FieldDescriptor, depth: int) -> SearchStrategy[bytes]:
     return whole_numbers.map(lambda value: _tag(field.number, _VARINT) + _varint(value))
 
 
+@cache
 def _text(name: str) -> SearchStrategy[bytes]:
     """UTF-8, mostly: now and then bytes that aren't."""
     anything = st.one_of(
@@ -77,6 +79,7 @@ def _text(name: str) -> SearchStrategy[bytes]:
     return anything
 
 
+@cache
 def _unknown() -> SearchStrategy[bytes]:
     numbers = st.integers(1, (1 << 29) - 1)
     varint = st.tuples(numbers, st.integers(0, (1 << 64) - 1)).map(lambda case: _tag(case[0], _VARINT) + _varint(case[1]))

@@ -1,8 +1,12 @@
-"""Strategies for texts and JSON as clients and backends write them, rightly and wrongly."""
+"""Strategies for texts and JSON as clients and backends write them, rightly and wrongly.
+
+Each is built once: building one costs more than drawing from it.
+"""
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -17,11 +21,13 @@ _KEYS: Final = (
 )
 
 
+@cache
 def words() -> SearchStrategy[str]:
     """Any text that UTF-8 can carry, and often one that means something here."""
     return st.one_of(st.sampled_from((*MODELS, *_ROLES, *_KINDS)), st.text(st.characters(exclude_categories=["Cs"])))
 
 
+@cache
 def json_values(most_leaves: int = 12) -> SearchStrategy[Any]:
     """Any JSON value, with keys that mean something here."""
     numbers = st.one_of(st.integers(), st.integers(-3, 3), st.floats(allow_nan=False, allow_infinity=False))
@@ -32,6 +38,7 @@ def json_values(most_leaves: int = 12) -> SearchStrategy[Any]:
     )
 
 
+@cache
 def messages() -> SearchStrategy[Any]:
     """What could stand as `messages`: mostly messages, mostly well formed."""
     part = st.one_of(
@@ -42,6 +49,7 @@ def messages() -> SearchStrategy[Any]:
     return st.one_of(st.lists(st.one_of(message, message, json_values(3)), max_size=4), json_values())
 
 
+@cache
 def bodies() -> SearchStrategy[dict[str, Any]]:
     """An object that could be a request's body."""
     known: dict[str, SearchStrategy[Any]] = {"model": words(), "messages": messages()}
