@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from tests.support import leaks
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make fuzz` takes many cases, `make test` a few that are always the same."""
@@ -13,6 +15,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A shell's background job ignores SIGINT and so would every process that a test starts and then interrupts: as on a terminal."""
+    """Prompts and keys are looked for in everything that is logged.
+
+    A shell's background job ignores SIGINT and so would every process that a test starts and then interrupts: as on a terminal.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    leaks.register(config)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.canary import KEY
 from tests.support.product import ROOT
 
 
@@ -66,6 +67,7 @@ def running_services(folder: Path) -> Iterator[Services]:
         stack.callback(others.communicate)
         assert others.stdout
         at = json.loads(others.stdout.readline())
+        (key := folder / "key").write_text(KEY)
         settings: dict[str, Any] = {
             "log": {"format": "json"},
             "gateway": {"rest_port": 0, "grpc_port": 0, "drain_s": 1},
@@ -79,7 +81,7 @@ def running_services(folder: Path) -> Iterator[Services]:
                 "decision_log": {"path": str(folder / "decisions.jsonl")},
             },
             "strategies": {"mf": {}, "random": {}},
-            "backends": {name: {"base_url": at["backend"], "model": f"{name}-model"} for name in ("strong", "weak")},
+            "backends": {name: {"base_url": at["backend"], "model": f"{name}-model", "key_file": str(key)} for name in ("strong", "weak")},
             "policies": {"cheap": {"strategies": ["mf"], "threshold": 0.9}},
             "records_dir": str(folder / "records"),
         }

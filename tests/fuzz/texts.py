@@ -12,6 +12,8 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from tests.support.canary import PROMPT
+
 MODELS: Final = ("router-mf-0.5", "router-mf-1", "router-random-0", "router-mf+random-0.3", "router-mf-30pct", "router:cheap", "strong")
 _ROLES: Final = ("system", "user", "assistant", "tool", "developer", "")
 _KINDS: Final = ("text", "input_text", "output_text", "image_url", "input_audio", "refusal", "item_reference")
@@ -24,7 +26,7 @@ _KEYS: Final = (
 @cache
 def words() -> SearchStrategy[str]:
     """Any text that UTF-8 can carry, and often one that means something here."""
-    return st.one_of(st.sampled_from((*MODELS, *_ROLES, *_KINDS)), st.text(st.characters(exclude_categories=["Cs"])))
+    return st.one_of(st.sampled_from((*MODELS, *_ROLES, *_KINDS, PROMPT)), st.text(st.characters(exclude_categories=["Cs"])))
 
 
 @cache

@@ -59,7 +59,7 @@ async def test_an_error_in_the_middle_of_a_stream_is_its_last_event(gateway: Gat
     """What came before stands, no [DONE] follows, and the official client raises."""
     chunk = b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"delta":{"content":"a"}}]}\n\n'
     controller.relay = plays(started(headers=SSE), chunk, CUT, finished())
-    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="any", max_retries=0) as client:
+    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="canary-key", max_retries=0) as client:
         stream = await client.chat.completions.create(model="router-mf-0.1", messages=[], stream=True)
         got: list[str | None] = []
 
@@ -125,11 +125,11 @@ async def test_an_undeclared_failure_is_one_fixed_sentence_and_the_next_request_
     """A backend's content-length that is too short breaks the answer inside the gateway; the log has the stack, not the body."""
     controller.relay = sends([b"{}"], headers={"content-type": "x", "content-length": "1"})
     with pytest.raises(httpx.RemoteProtocolError):
-        await rest.post(PATH, content=b'{"secret": 1}')
+        await rest.post(PATH, content=b'{"canary": 1}')
     assert (await rest.get("/health")).status_code == 200
     logged = capsys.readouterr().out
     assert "undeclared error" in logged
-    assert "secret" not in logged
+    assert "canary" not in logged
 
 
 @pytest.mark.parametrize(
