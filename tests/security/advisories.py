@@ -35,8 +35,8 @@ class Audit:
 
     packages: list[str]
     audited: int = 0
-    vulnerable: list[tuple[str, str]] = field(default_factory=list)
-    """Package and advisory."""
+    vulnerable: list[tuple[str, list[str]]] = field(default_factory=list)
+    """Package, and all names of the advisory."""
     silent: list[str] = field(default_factory=list)
     """Why a service answered for nothing."""
 
@@ -62,7 +62,9 @@ def audit(wanted: list[str], ask: Ask) -> Audit:
         else:
             result.audited = len(report["dependencies"]) - len(_skipped(report))
             result.vulnerable = [
-                (f"{each['name']} {each['version']}", one["id"]) for each in report["dependencies"] for one in each.get("vulns", [])
+                (f"{each['name']} {each['version']}", [one["id"], *one.get("aliases", [])])
+                for each in report["dependencies"]
+                for one in each.get("vulns", [])
             ]
             break
     return result
@@ -84,8 +86,8 @@ def told(result: Audit, excused: Mapping[str, str]) -> tuple[int, list[str]]:
     count, missing = len(result.packages), len(result.packages) - result.audited
     if not result.audited:
         return 0, [f"pip-audit: not audited: {count} packages ({'; '.join(result.silent)}). Nothing is known of their vulnerabilities."]
-    bad = [each for each in result.vulnerable if each[1] not in excused]
-    lines = [f"{package}: {advisory}, which {IGNORED.name} doesn't excuse" for package, advisory in bad]
+    bad = [each for each in result.vulnerable if not excused.keys() & set(each[1])]
+    lines = [f"{package}: {' = '.join(names)}, which {IGNORED.name} doesn't excuse" for package, names in bad]
     rest = f", not audited: {missing} packages (unknown to the service)" if missing else ""
     excuses = len(result.vulnerable) - len(bad)
     lines.append(f"pip-audit: audited {result.audited} of {count} packages: {len(bad)} vulnerabilities, {excuses} excused{rest}")

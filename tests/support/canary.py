@@ -6,6 +6,7 @@ So it stands in no test's name, and in no name of a model, pair or policy.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -21,3 +22,17 @@ def keep(what: str, text: str) -> None:
     if folder := os.environ.get(FOLDER):
         with (Path(folder) / f"{what}-{os.getpid()}").open("a") as file:
             file.write(text + "\n")
+
+
+_carried: Counter[str] = Counter()
+
+
+def came(*texts: str | bytes) -> None:
+    """Counts a request whose texts, as a counterpart of this process got them, have the word."""
+    if any(CANARY in (text if isinstance(text, str) else text.decode(errors="replace")) for text in texts):
+        _carried["requests"] += 1
+
+
+def carried() -> int:
+    """How many came. Where there are none, that nothing leaked says nothing."""
+    return _carried["requests"]

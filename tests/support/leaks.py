@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 import structlog
 
-from tests.support.canary import CANARY, FOLDER, keep
+from tests.support.canary import CANARY, FOLDER, carried, keep
 
 _TEE: Final = Path(__file__).parent / "tee"
 _SHOWN: Final = 20
@@ -56,7 +56,7 @@ class Leaks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """What the test was captured printing, and the processes that write to its standard error."""
         for title, text in report.sections:
-            if title.startswith("Captured"):
+            if title.startswith("Captured") and title.endswith(report.when or ""):  # the sections of earlier phases come again
                 self.look(f"{report.nodeid} ({title})", text)
 
     @pytest.hookimpl(trylast=True)
@@ -75,7 +75,8 @@ class Leaks:
             terminalreporter.section("prompts or keys leaked", red=True)
             for each in self.found[:_SHOWN]:
                 terminalreporter.write_line(each)
-        terminalreporter.write_line(f"leaks: {self.lines:,} lines of logs and metrics, {len(self.found)} with a canary")
+        told = f"{self.lines:,} lines of logs and metrics, {len(self.found)} with a canary"
+        terminalreporter.write_line(f"leaks: {told}; {carried():,} requests brought one to a backend or a scorer")
 
 
 def _kept(logger: Any, method: str, event: Any) -> Any:

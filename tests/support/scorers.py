@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 
 from pointsman.scorer.v1 import scorer_service_pb2, scorer_service_pb2_grpc
+from tests.support.canary import came
 
 Rate = Callable[[scorer_service_pb2.Prompt], float]
 
@@ -33,6 +34,7 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
         application = await self._application(context)
         rate = self.rates[application]
         self.batches.append([prompt.text for prompt in request.prompts])
+        came(*self.batches[-1])
         await asyncio.sleep(self.delays_s.get(application, self.delay_s))
         if self.fail_with:
             await context.abort(self.fail_with, "as scripted")

@@ -21,7 +21,13 @@ def answering(vulnerable: Mapping[str, str], unknown: Sequence[str] = ()) -> Ask
             if name in unknown:
                 found.append({"name": name, "skip_reason": "not found"})
             else:
-                found.append({"name": name, "version": version, "vulns": [{"id": vulnerable[name]}] if name in vulnerable else []})
+                found.append(
+                    {
+                        "name": name,
+                        "version": version,
+                        "vulns": [{"id": vulnerable[name], "aliases": [f"CVE-{name}"]}] if name in vulnerable else [],
+                    }
+                )
         return {"dependencies": found}
 
     return ask
@@ -70,9 +76,9 @@ def test_a_vulnerability_fails_unless_it_is_excused() -> None:
     result = audit(_WANTED, answering({"p01": "PYSEC-1", "p02": "PYSEC-2"}))
     code, lines = told(result, ignored("# ours\nPYSEC-2 we never parse XML\n"))
     assert code == 1
-    assert lines[0] == "p01 1.0: PYSEC-1, which ignored-advisories.txt doesn't excuse"
+    assert lines[0] == "p01 1.0: PYSEC-1 = CVE-p01, which ignored-advisories.txt doesn't excuse"
     assert "audited 10 of 10 packages: 1 vulnerabilities, 1 excused" in lines[-1]
-    assert told(result, {"PYSEC-1": "x", "PYSEC-2": "x"})[0] == 0
+    assert told(result, {"CVE-p01": "x", "PYSEC-2": "x"})[0] == 0
 
 
 def test_an_excuse_without_a_reason_is_refused() -> None:
