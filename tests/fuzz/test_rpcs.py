@@ -40,7 +40,7 @@ def _ask(channel: grpc.Channel, method: MethodDescriptor, sent: list[bytes]) -> 
     except grpc.RpcError as error:
         code: grpc.StatusCode = error.code()
         if method.containing_service is SCORER:
-            assert code not in _NOT_OURS or "that the caller gave" in error.details(), (code, error.details())
+            assert code not in _NOT_OURS or "that the caller gave" in (error.details() or ""), (code, error.details())
         else:
             assert code not in _NOT_OURS, (code, error.details())
             status = detailed_status(error)

@@ -91,7 +91,7 @@ async def test_tools_are_called_in_parallel_and_their_results_go_back(client: op
     turn: Any = answer.choices[0].message.model_dump(exclude_none=True)
     edge.weak.script = says.chat({"content": "Rain."})
     await client.chat.completions.create(model=MODEL, messages=[*QUESTION, turn, *results], tools=TOOLS)
-    assert edge.scored == ["Hi, 你好"] * 2
+    assert edge.scored == [f"{PROMPT}, 你好"] * 2
     assert [message["role"] for message in edge.weak.received[1].json["messages"]] == ["user", "assistant", "tool", "tool"]
     assert edge.weak.received[1].json["tools"] == TOOLS
 
