@@ -94,6 +94,19 @@ async def test_half_a_whole_answer_never_ends_cleanly(rest: httpx.AsyncClient, c
     assert (await rest.post(PATH, content=b"{}")).status_code == 200
 
 
+async def test_a_deadline_that_passes_between_head_and_body_is_told(rest: httpx.AsyncClient, controller: ScriptedController) -> None:
+    """Nothing was sent yet, so it is no cut connection."""
+
+    async def no_body(request: route_service_pb2.RelayRequest, context: Context) -> None:
+        await context.write(started(headers={"content-type": "application/json", "content-length": "2"}))
+        await asyncio.Event().wait()
+
+    controller.relay = no_body
+    answer = await rest.post(PATH, content=b"{}", headers={"x-request-timeout": "0.3"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+    assert answer.headers["x-pointsman-tier"] == "strong"
+
+
 async def test_half_an_answer_that_was_held_back_becomes_an_error_with_a_status(
     rest: httpx.AsyncClient, controller: ScriptedController
 ) -> None:
