@@ -54,8 +54,12 @@ test: install check pytest ## Everything CI runs: lint, types, contracts, all te
 pytest: install debian $(VENV)/clients/installed ## All tests (PYTEST_ARGS="tests/unit -k model_string")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: install ## Over 100,000 made-up cases against parsers and services, others each time (a quarter of an hour)
+	$(BIN)/python -m pytest tests/fuzz --fuzz --timeout 1800 $(PYTEST_ARGS)
+
 .PHONY: check
-check: lint types ## Lint and types
+check: lint types security ## Lint, types, scans for weak code, secrets and known vulnerabilities
 
 .PHONY: lint
 lint: install ## ruff, import contracts, buf
@@ -67,6 +71,22 @@ lint: install ## ruff, import contracts, buf
 .PHONY: types
 types: install ## mypy --strict
 	$(BIN)/mypy
+
+.PHONY: security
+security: install ## bandit, a scan for secrets, pip-audit; the three at once
+	@$(MAKE) --no-print-directory --output-sync -j3 bandit secrets advisories
+
+.PHONY: bandit
+bandit:
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive pointsman gateway controller scorers deploy
+
+.PHONY: secrets
+secrets:
+	$(BIN)/python -m tests.security.secret_scan
+
+.PHONY: advisories
+advisories:
+	$(BIN)/python -m tests.security.advisories
 
 .PHONY: format
 format: install ## Format the code

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+import grpc
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
@@ -36,6 +37,7 @@ from pointsman.runtime.reloading import Change, SettingsSource, follow
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import read_secret
 from pointsman.runtime.tls import ServerTls, server_tls
+from pointsman.runtime.unreadable import ReadableOnly
 from pointsman.v1 import admin_service_pb2_grpc, route_service_pb2_grpc
 
 SHIPPED_RECORDS: Final = Path(__file__).parent / "records"
@@ -105,8 +107,9 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
             max_connection_age_s=own.max_connection_age_s,
             interceptors=[guard],
         )
-        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), server)
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), server)
+        services = cast(grpc.aio.Server, ReadableOnly(server))
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), services)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), services)
         health = Health(server, [ROUTE_SERVICE, ADMIN_SERVICE])
         port = bind(server, own.host, own.grpc_port, tls)
 

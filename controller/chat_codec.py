@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -13,9 +15,11 @@ _OPTIONAL = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tok
 
 
 def chat_to_body(chat: chat_pb2.Chat, model: str, *, stream: bool) -> bytes:
-    """The OpenAI body of a typed request: what is set and nothing else. Raises `InvalidBody` naming the field."""
-    body: dict[str, Any] = {"model": model, "messages": messages_to_json(chat.messages)}
-    body.update({field.name: value for field, value in chat.ListFields() if field.name in _OPTIONAL})
+    """The OpenAI body of a typed request: what is set and nothing else, given JSON as it was written. Raises `InvalidBody` naming the
+    field."""
+    messages = [_message(message, f"messages[{index}]", _as_written) for index, message in enumerate(chat.messages)]
+    body: dict[str, Any] = {"model": model, "messages": messages}
+    body.update({field.name: _sendable(value, field.name) for field, value in chat.ListFields() if field.name in _OPTIONAL})
     if chat.stop:
         body["stop"] = list(chat.stop)
     if chat.tools:
@@ -28,23 +32,31 @@ def chat_to_body(chat: chat_pb2.Chat, model: str, *, stream: bool) -> bytes:
         extra = _json_object(chat.extra_json, "extra_json")
         if both := sorted(extra.keys() & body.keys()):
             raise InvalidBody(f"extra_json sets {both[0]}, which is set already.", param="extra_json")
-        body.update(extra)
+        if extra:
+            return orjson.dumps(body)[:-1] + b"," + chat.extra_json.strip()[1:].encode()
     return orjson.dumps(body)
 
 
 def messages_to_json(messages: Any) -> list[dict[str, Any]]:
-    """Typed messages as an OpenAI body has them."""
-    return [_message(message, f"messages[{index}]") for index, message in enumerate(messages)]
+    """Typed messages as an OpenAI body has them, parsed."""
+    return [_message(message, f"messages[{index}]", _json_object) for index, message in enumerate(messages)]
 
 
-def _message(message: chat_pb2.ChatMessage, where: str) -> dict[str, Any]:
+def _sendable(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise InvalidBody(f"{where} must be a number, not {value}.", param=where)
+    return value
+
+
+def _message(message: chat_pb2.ChatMessage, where: str, given: Callable[[str, str], Any]) -> dict[str, Any]:
+    """`given` is what becomes of JSON that a field holds as text."""
     if not message.role:
         raise InvalidBody(f"{where}.role is missing.", param=f"{where}.role")
     if message.HasField("content") and message.parts:
         raise InvalidBody(f"{where} has both content and parts.", param=where)
     content: Any = message.content if message.HasField("content") else None
     if message.parts:
-        content = [_part(part, f"{where}.parts[{index}]") for index, part in enumerate(message.parts)]
+        content = [_part(part, f"{where}.parts[{index}]", given) for index, part in enumerate(message.parts)]
     result: dict[str, Any] = {"role": message.role, "content": content}
     if message.name:
         result["name"] = message.name
@@ -57,14 +69,14 @@ def _message(message: chat_pb2.ChatMessage, where: str) -> dict[str, Any]:
     return result
 
 
-def _part(part: chat_pb2.ContentPart, where: str) -> dict[str, Any]:
+def _part(part: chat_pb2.ContentPart, where: str, given: Callable[[str, str], Any]) -> Any:
     match part.WhichOneof("part"):
         case "text":
             return {"type": "text", "text": part.text}
         case "image_url":
             return {"type": "image_url", "image_url": {"url": part.image_url}}
         case "json":
-            return _json_object(part.json, f"{where}.json")
+            return given(part.json, f"{where}.json")
     raise InvalidBody(f"{where} is empty.", param=where)
 
 
@@ -73,7 +85,7 @@ def _tool(tool: chat_pb2.Tool, where: str) -> dict[str, Any]:
     if tool.description:
         function["description"] = tool.description
     if tool.parameters_json:
-        function["parameters"] = _json_object(tool.parameters_json, f"{where}.parameters_json")
+        function["parameters"] = _as_written(tool.parameters_json, f"{where}.parameters_json")
     return {"type": "function", "function": function}
 
 
@@ -85,6 +97,12 @@ def _json_object(text: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidBody(f"{where} must be a JSON object.", param=where)
     return value
+
+
+def _as_written(text: str, where: str) -> orjson.Fragment:
+    """The same object for a body: numbers and order as they are, and nested as deep as may be."""
+    _json_object(text, where)
+    return orjson.Fragment(text)
 
 
 def completion_from_json(body: bytes, backend: str) -> route_service_pb2.ChatCompletionResponse:
@@ -149,4 +167,4 @@ def _str(value: Any) -> str:
 
 
 def _int(value: Any, default: int) -> int:
-    return value if isinstance(value, int) and 0 <= value < 1 << 31 else default
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31 else default

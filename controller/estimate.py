@@ -21,16 +21,15 @@ def characters_of(said: Any, names: frozenset[str] = _TEXTS) -> int:
 
     `names` are the fields of an object that count.
     """
-    if isinstance(said, str):
-        return len(said)
-    total = 0
-    if isinstance(said, list):
-        for each in said:
-            total += characters_of(each, names)
-    elif isinstance(said, dict):
-        for name, value in said.items():
-            if name in names:
-                total += characters_of(value)
+    total, waiting = 0, [(said, names)]
+    while waiting:  # a loop, since JSON may be nested deeper than Python's stack
+        each, counted = waiting.pop()
+        if isinstance(each, str):
+            total += len(each)
+        elif isinstance(each, list):
+            waiting += [(item, counted) for item in each]
+        elif isinstance(each, dict):
+            waiting += [(value, _TEXTS) for name, value in each.items() if name in counted]
     return total
 
 

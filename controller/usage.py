@@ -76,4 +76,4 @@ def _loads(data: bytes) -> Any:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and 0 <= value < 1 << 53 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else 0

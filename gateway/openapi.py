@@ -99,7 +99,9 @@ def _body(required: list[str], **properties: Node) -> Node:
 def _relayed(what: str, body: Node, *, streams: bool = True) -> Node:
     content: Node = {"application/json": {"schema": {"type": "object"}}}
     if streams:
-        content["text/event-stream"] = {"schema": {"type": "string", "description": "The backend's events as they came."}}
+        content["text/event-stream"] = {
+            "schema": {"description": "The backend's events as they came."}
+        }  # of no type: some read it as one event's
     answer = {"description": f"{what} of the backend, byte for byte.", "content": content, "headers": _refs("headers", *_ANSWER_HEADERS)}
     post = {
         "summary": f"{what}, by the backend that the request is routed to or names",

@@ -46,8 +46,7 @@ async def send_answer(exchange: Exchange, call: RelayCall, *, with_receipt: bool
     elif with_receipt:
         await _send_whole(exchange, call, started.status, headers)
     else:
-        await exchange.start(started.status, headers)
-        await _end(exchange, await _read_to_end(call, exchange.write))
+        await _send_pieces(exchange, call, started.status, headers)
 
 
 async def _send_events(exchange: Exchange, call: RelayCall, *, with_receipt: bool, heartbeat_s: float | None) -> None:
@@ -76,6 +75,23 @@ async def _send_whole(exchange: Exchange, call: RelayCall, status: int, headers:
     if ending.receipt is not None:
         headers = [*headers, (RECEIPT, receipt_json(ending.receipt))]
     await exchange.answer(status, without(headers, "content-length"), b"".join(pieces))
+
+
+async def _send_pieces(exchange: Exchange, call: RelayCall, status: int, headers: Headers) -> None:
+    """The head goes out with the first piece, so that a deadline which passes between the two is told as one."""
+
+    async def write(piece: bytes) -> None:
+        if not exchange.started:
+            await exchange.start(status, headers)
+        await exchange.write(piece)
+
+    ending = await _read_to_end(call, write)
+    if not exchange.started and ending.error is not None:
+        await exchange.fail(ending.error, without(headers, "content-type", "content-length", "content-encoding"))
+        return
+    if not exchange.started:
+        await exchange.start(status, headers)
+    await _end(exchange, ending)
 
 
 async def _end(exchange: Exchange, ending: _Ending) -> None:

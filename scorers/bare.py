@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
 from pointsman.runtime.errors import NotFound, PointsmanError, declared, wire_form
 from pointsman.runtime.grpc_server import bind, build_server
+from pointsman.runtime.unreadable import ReadableOnly
 from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from pointsman.scorer.v1 import scorer_service_pb2_grpc as pb_grpc
 from scorers.scorer import Scorer
@@ -24,7 +25,7 @@ async def bare_scorers(scorers: Mapping[str, Scorer], *, host: str = "127.0.0.1"
     The mapping is looked at on each call, so a test may add a scorer or take one away. The scorers stay the caller's to close.
     """
     server = build_server(max_concurrent=1024, max_body_bytes=64 << 20)
-    pb_grpc.add_ScorerServiceServicer_to_server(_Servicer(scorers), server)
+    pb_grpc.add_ScorerServiceServicer_to_server(_Servicer(scorers), cast(grpc.aio.Server, ReadableOnly(server)))
     bound = bind(server, host, port)
     await server.start()
     try:

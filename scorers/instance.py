@@ -134,7 +134,7 @@ def _leftover_pids(instance: Instance) -> list[int]:
 def _private_folder(name: str) -> Path:
     folder = Path(tempfile.gettempdir()) / name
     if len(str(folder)) > _LONGEST_FOLDER:
-        folder = Path("/tmp") / name  # noqa: S108 (made private below)
+        folder = Path("/tmp") / name  # noqa: S108  # nosec B108  # made private below
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise Unavailable(f"{folder} belongs to another user.")

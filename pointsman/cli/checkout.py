@@ -64,7 +64,7 @@ def _run(module: str, arguments: Sequence[str], needs: str = "torch") -> int:
         raise CommandFailed(f"this needs {needs}, which isn't installed: make install, in the checkout", FAILED)
     # By path, so that the arguments' own relative paths mean what they mean to the caller.
     program = f"import sys, runpy; sys.path.insert(0, {str(root)!r}); runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
-    with subprocess.Popen([sys.executable, "-c", program, *arguments]) as child:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-c", program, *arguments]) as child:  # noqa: S603  # nosec B603  # our own program
         code = _ended(child)
     return code if code in (OK, USAGE) else FAILED
 

@@ -97,7 +97,8 @@ def _become(command: Sequence[str], keeper: int, blocked: Collection[signal.Sign
         for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(ignored_by_python, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
-        os.execvp(command[0], list(command))  # noqa: S606 - the command is a spec's, never a request's
+        arguments = [*command]
+        os.execvp(arguments[0], arguments)  # noqa: S606  # nosec B606  # the command is a spec's, never a request's
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
     finally:

@@ -106,7 +106,7 @@ class Supervisor:
         command = [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), str(child.spec.stop_grace_s), *child.spec.argv]
         with child.log.open("ab") as log:
             # In a session of its own, so that the terminal's Ctrl-C reaches the supervisor alone.
-            process = subprocess.Popen(  # noqa: S603 - the command is a spec's, never a request's
+            process = subprocess.Popen(  # noqa: S603  # nosec B603  # the command is a spec's, never a request's
                 command, cwd=self._cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         child.process, child.began = process, time.monotonic()

@@ -65,7 +65,7 @@ def routing_from_headers(headers: Iterable[tuple[str, str]]) -> routing_pb2.Rout
 
 def _fraction(name: str, text: str) -> float:
     try:
-        value = float(text)
+        value = float(text) if "_" not in text else -1.0  # Python reads 1_0 as 10
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:

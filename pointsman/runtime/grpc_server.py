@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.tls import ServerTls
+from pointsman.runtime.unreadable import ReadableOnly
 
 ENVELOPE_BYTES: Final = 1 << 20  # what a message may hold beside the body: headers, routing spec
 _NOTICE_S: Final = 0.5
@@ -86,7 +87,7 @@ class Health:
 
     def __init__(self, server: grpc.aio.Server, services: Iterable[str]) -> None:
         self._servicer = _Servicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, cast(grpc.aio.Server, ReadableOnly(server)))
         reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
 
     async def set(self, service: str, serving: bool) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from pointsman.client import AsyncClient, RouteError
 from pointsman.v1 import routing_pb2
+from tests.support.canary import CANARY
 from tests.support.product import Product, running_product
 
 _DEADLINE_S = 20.0
@@ -32,7 +33,7 @@ async def _load(address: str, stop: asyncio.Event) -> Counter[str]:
             try:
                 answer = await client.chat(
                     # No two alike, or the decision cache would spare the scorers.
-                    [{"role": "user", "content": f"Say hi, {next(numbers)}."}],
+                    [{"role": "user", "content": f"Say hi, {CANARY} {next(numbers)}."}],
                     model=f"router-mf-{number % 2}",
                     max_tokens=3,
                     timeout=_DEADLINE_S,
@@ -57,7 +58,9 @@ async def _normal_again(product: Product, killed: int) -> None:
             if not psutil.pid_exists(killed) and await asyncio.to_thread(product.ready):
                 try:
                     answers = [
-                        await client.chat([{"role": "user", "content": f"Hi, {time.time_ns()}"}], model=model, max_tokens=2, timeout=10)
+                        await client.chat(
+                            [{"role": "user", "content": f"{CANARY} {time.time_ns()}"}], model=model, max_tokens=2, timeout=10
+                        )
                         for model in ("router-mf-0", "router-mf-1", "router-mf-0", "router-mf-1")
                     ]
                 except RouteError:

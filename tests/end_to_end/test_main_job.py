@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from pointsman.client import AsyncClient, Client
 from pointsman.v1 import routing_pb2
+from tests.support.canary import KEY, PROMPT
 from tests.support.product import ROOT, Product
 
 CHINESE = "法国的首都是哪里?"
@@ -28,7 +29,7 @@ STRATEGIES = ("mf", "sw_ranking", "bert", "causal_llm", "random")
 @pytest.fixture
 def openai_client(product: Product) -> openai.OpenAI:
     """The official client, as RouteLLM's documentation sets it up."""
-    return openai.OpenAI(base_url=f"{product.rest}/v1", api_key="no_api_key", max_retries=0)
+    return openai.OpenAI(base_url=f"{product.rest}/v1", api_key=KEY, max_retries=0)
 
 
 def test_routellms_example_works_with_the_openai_client(openai_client: openai.OpenAI) -> None:
@@ -61,7 +62,7 @@ def test_the_openai_client_streams(openai_client: openai.OpenAI) -> None:
 def test_threshold_0_is_strong_and_1_is_weak(openai_client: openai.OpenAI, strategy: str, threshold: int, tier: str) -> None:
     """By every strategy: the backend that answers is the tier's, and the headers say why."""
     raw = openai_client.chat.completions.with_raw_response.create(
-        model=f"router-{strategy}-{threshold}", messages=[{"role": "user", "content": "Hi"}], max_tokens=4
+        model=f"router-{strategy}-{threshold}", messages=[{"role": "user", "content": PROMPT}], max_tokens=4
     )
     assert raw.parse().model == f"smollm2-135m-instruct-{tier}"
     assert raw.headers["x-pointsman-tier"] == tier

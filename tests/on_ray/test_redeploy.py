@@ -17,6 +17,7 @@ from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from pointsman.scorer.v1 import scorer_service_pb2_grpc as pb_grpc
 from scorers.mf.router import SHIPPED_CHECKPOINT
 from tests.on_ray.conftest import RunningScorers, started_scorers, wait_ready
+from tests.support.canary import PROMPT
 
 STRATEGIES = ("mf", "random", "sw_ranking")
 WITHIN_S = 60
@@ -56,7 +57,7 @@ async def under_load(cluster: RunningScorers) -> AsyncIterator[Load]:
         async def call(strategy: str) -> None:
             while not stop.is_set():
                 try:
-                    request = pb.ScoreRequest(prompts=[pb.Prompt(text="Why?"), pb.Prompt(text="How?")])
+                    request = pb.ScoreRequest(prompts=[pb.Prompt(text=PROMPT), pb.Prompt(text="How?")])
                     answer = await stub.Score(request, metadata=(("application", strategy),), timeout=20)
                     assert len(answer.results) == 2
                     load.answers[strategy].append(answer.checkpoint)

@@ -17,6 +17,7 @@ from pointsman.scorer.v1 import scorer_service_pb2_grpc as pb_grpc
 from scorers.registry import ROUTERS, build_router
 from scorers.router import ScoredPrompt, WinRate
 from tests.on_ray.conftest import RunningScorers
+from tests.support.canary import CANARY
 
 TYPED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED}
 
@@ -50,7 +51,7 @@ async def logged(running: RunningScorers, **wanted: str) -> dict[str, Any]:
 
 async def test_mf_scores_in_order_what_the_router_scores_in_process(stub: Any) -> None:
     """Many prompts of many lengths, the same numbers as without Ray."""
-    texts = [f"{'why ' * (n % 37)}number {n}?" for n in range(100)]
+    texts = [f"{'why ' * (n % 37)}number {n}, {CANARY}?" for n in range(100)]
     answer = await stub.Score(batch(texts), metadata=of("mf"), timeout=30)
     wanted = build_router("mf", StrategySettings()).calculate_strong_win_rates([ScoredPrompt(t) for t in texts])
     assert [r.strong_win_rate for r in answer.results] == pytest.approx(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.runtime.backend_settings import BackendSettings
+from tests.support.canary import came
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class ScriptedBackend:
             if request is None:
                 return
             self.received.append(request)
+            came(request.body, *request.headers.values())
             answering = asyncio.ensure_future(self.script(request, writer))
             hung_up = asyncio.ensure_future(reader.read(1))
             await asyncio.wait({answering, hung_up}, return_when=asyncio.FIRST_COMPLETED)

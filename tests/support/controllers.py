@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from controller.app import running
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.reloading import Change
 from pointsman.runtime.settings import ControllerSettings, Settings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
+from tests.support.canary import keep
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ async def running_controller(
         stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)
         while ready and not await _all_ready(stub):
             await asyncio.sleep(0.02)
-        yield RunningController(controller.address, registry, stub, whole, controller.reload)
+        try:
+            yield RunningController(controller.address, registry, stub, whole, controller.reload)
+        finally:
+            keep("metrics", generate_latest(registry).decode())
 
 
 async def _all_ready(stub: Any) -> bool:

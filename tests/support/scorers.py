@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 
 from pointsman.scorer.v1 import scorer_service_pb2, scorer_service_pb2_grpc
+from tests.support.canary import came
 
 Rate = Callable[[scorer_service_pb2.Prompt], float]
 
@@ -41,6 +42,7 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
         application = await self._application(context)
         rate = self.rates[application]
         self.batches.append([prompt.text for prompt in request.prompts])
+        came(*self.batches[-1])
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:

@@ -13,6 +13,7 @@ import pytest
 from gateway.service import serving
 from pointsman.runtime.settings import GatewaySettings
 from tests.support.backend import ScriptedBackend, answering, echoing, hanging, scripted_backend, streaming
+from tests.support.canary import PROMPT
 from tests.support.controllers import running_controller
 from tests.support.scorers import scripted_scorers
 
@@ -39,7 +40,7 @@ async def rest(weak: ScriptedBackend) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def _body(**fields: object) -> bytes:
-    return json.dumps({"model": "router-mf-1", "messages": [{"role": "user", "content": "hello"}], **fields}).encode()
+    return json.dumps({"model": "router-mf-1", "messages": [{"role": "user", "content": PROMPT}], **fields}).encode()
 
 
 async def test_bytes_arrive_as_they_were_sent_both_ways(rest: httpx.AsyncClient, weak: ScriptedBackend) -> None:

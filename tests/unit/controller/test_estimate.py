@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from controller.estimate import answered_characters, characters_of, estimated
+from controller.estimate import answered_characters, asked_characters, characters_of, estimated
 from controller.usage import UsageWatch
 from pointsman.v1 import routing_pb2
 
@@ -59,3 +59,8 @@ def test_a_streams_texts_add_up_however_it_is_cut() -> None:
     for n in range(len(stream)):
         watch.feed(stream[n : n + 1])
     assert (watch.characters, watch.usage) == (8, None)
+
+
+def test_texts_are_counted_however_deep_they_lie() -> None:
+    """JSON may be nested deeper than Python's stack."""
+    assert asked_characters(orjson.loads('{"messages": ' + "[" * 1000 + '"four"' + "]" * 1000 + "}")) == 4

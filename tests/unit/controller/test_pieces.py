@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from controller.chat_codec import chat_to_body, chunk_from_event
+from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json
 from controller.scored_text import clipped, scored_input, scored_prompt, scored_text
 from controller.sse import EventSplitter, events_of
 from controller.usage import UsageWatch, cost_of, usage_of
@@ -181,6 +182,34 @@ def test_a_typed_request_that_cannot_be_sent_names_its_field(chat: chat_pb2.Chat
     with pytest.raises(InvalidBody) as caught:
         chat_to_body(chat, "m", stream=False)
     assert caught.value.param == param
+
+
+def test_json_in_a_typed_request_goes_on_as_it_was_written() -> None:
+    """Numbers beyond 64 bits and 1.50 too, nested deeper than a serializer goes."""
+    deep = "[" * 600 + "1.50" + "]" * 600
+    part = chat_pb2.ContentPart(json='{"type": "odd", "n": 1e2}')
+    chat = chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", parts=[part])], extra_json=f' {{"seed": {10**30}, "k": {deep}}}\n')
+    chat.tools.add(name="f", parameters_json=f'{{"x": {deep}}}')
+    body = chat_to_body(chat, "m", stream=True)
+    assert body.endswith(f'"stream":true,"seed": {10**30}, "k": {deep}}}'.encode())
+    assert b'"content":[{"type": "odd", "n": 1e2}]' in body
+    assert f'"parameters":{{"x": {deep}}}'.encode() in body
+    assert orjson.loads(body)["seed"] == 1e30
+    assert chat_to_body(chat_pb2.Chat(extra_json=" { } "), "m", stream=False) == b'{"model":"m","messages":[]}'
+
+
+@pytest.mark.parametrize("chat", [chat_pb2.Chat(temperature=math.nan), chat_pb2.Chat(top_p=-math.inf)])
+def test_what_is_no_number_in_json_is_refused(chat: chat_pb2.Chat) -> None:
+    """Not sent as null."""
+    with pytest.raises(InvalidBody, match="must be a number"):
+        chat_to_body(chat, "m", stream=False)
+
+
+def test_a_backend_that_counts_in_booleans_fails_nothing() -> None:
+    """True is no number of tokens and no index."""
+    assert usage_of({"usage": {"prompt_tokens": True, "completion_tokens": 2}}) == routing_pb2.Usage(completion_tokens=2)
+    assert chunk_from_event(b'data: {"choices": [{"index": true}]}').deltas[0].index == 0
+    assert completion_from_json(b'{"choices": [{"index": true}]}', "weak").choices[0].index == 0
 
 
 def test_an_event_without_data_is_a_chunk_of_bytes_alone() -> None:

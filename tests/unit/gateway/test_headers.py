@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.headers import request_id, sendable, to_backends, to_caller, trace_context, wants_receipt
-from pointsman.runtime.errors import InvalidRequest
+from pointsman.runtime.decision_headers import routing_from_headers
+from pointsman.runtime.errors import InvalidRequest, InvalidRoutingSpec
 from pointsman.v1.route_service_pb2 import Header
 
 
@@ -60,3 +61,10 @@ def test_a_wish_for_a_receipt_that_is_neither_is_an_error() -> None:
     """Rather than a guess."""
     with pytest.raises(InvalidRequest, match="true or false"):
         wants_receipt({"x-pointsman-receipt": "1"})
+
+
+@pytest.mark.parametrize("said", ["0_1", "1e-1_0", "½", "nan", "", "1.5"])
+def test_a_share_that_is_no_decimal_number_is_refused(said: str) -> None:
+    """What Python alone would read as a number, too."""
+    with pytest.raises(InvalidRoutingSpec, match="is a number from 0 to 1"):
+        routing_from_headers([("x-pointsman-strong-share", said)])

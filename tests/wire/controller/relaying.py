@@ -12,6 +12,7 @@ import pytest
 from pointsman.runtime.decision_headers import reason_name, tier_name
 from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.v1 import route_service_pb2, routing_pb2
+from tests.support.canary import PROMPT
 from tests.support.controllers import RunningController
 
 TO_WEAK, TO_STRONG = "router-mf-1", "router-mf-0"
@@ -39,7 +40,7 @@ class Relayed:
 
 def body(model: Any = TO_WEAK, **fields: Any) -> bytes:
     """A chat request's; the scripted mf says 0.4 to it."""
-    return json.dumps({"model": model, "messages": [{"role": "user", "content": "hello there"}], **fields}).encode()
+    return json.dumps({"model": model, "messages": [{"role": "user", "content": PROMPT}], **fields}).encode()
 
 
 async def relay(

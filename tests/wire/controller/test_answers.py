@@ -15,6 +15,7 @@ from tests.support.backend import (
     answering,
     streaming,
 )
+from tests.support.canary import PROMPT
 from tests.support.controllers import RunningController, running_controller
 from tests.support.scorers import ScriptedScorers
 from tests.wire.controller.relaying import body, bytes_of, refused, relay
@@ -23,7 +24,7 @@ Spec = routing_pb2.RoutingSpec
 WEAK, STRONG = Spec(model="router-mf-1"), Spec(model="router-mf-0")
 
 
-def _chat(text: str = "hello there") -> chat_pb2.Chat:
+def _chat(text: str = PROMPT) -> chat_pb2.Chat:
     return chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", content=text)])
 
 
@@ -43,7 +44,7 @@ async def test_a_stream_comes_as_chunks_then_the_receipt(controller: RunningCont
     request = route_service_pb2.StreamChatCompletionRequest(routing=WEAK, chat=_chat())
     events = [event async for event in controller.stub.StreamChatCompletion(request)]
     chunks = [event.chunk for event in events if event.WhichOneof("event") == "chunk"]
-    assert "".join(delta.content for chunk in chunks for delta in chunk.deltas) == "hello there "
+    assert "".join(delta.content for chunk in chunks for delta in chunk.deltas) == f"{PROMPT} "
     assert chunks[-1].raw == b"data: [DONE]\n\n"
     assert events[-1].receipt.usage.completion_tokens == 3
     assert weak.received[0].json["stream"] is True

@@ -8,6 +8,7 @@ import pytest
 
 from pointsman.v1 import routing_pb2
 from tests.support.backend import ScriptedBackend
+from tests.support.canary import PROMPT
 from tests.support.controllers import RunningController, running_controller
 from tests.support.scorers import ScriptedScorers
 from tests.wire.controller.asking import Spec, route
@@ -20,7 +21,7 @@ def _lookups(controller: RunningController, strategy: str = "mf") -> list[float 
     return [controller.registry.get_sample_value(name, {"strategy": strategy, "outcome": each}) for each in ("hit", "shared", "miss")]
 
 
-async def _opinion(controller: RunningController, spec: Spec = SPEC, prompt: str = "hello") -> routing_pb2.Opinion:
+async def _opinion(controller: RunningController, spec: Spec = SPEC, prompt: str = PROMPT) -> routing_pb2.Opinion:
     (opinion,) = (await route(controller, spec, prompt)).receipt.opinions
     return opinion
 
@@ -30,7 +31,7 @@ async def test_the_same_text_is_scored_once_whoever_asks(controller: RunningCont
     first = await _opinion(controller)
     again = await _opinion(controller, Spec(model="router-mf-0.1", session="another"))
     assert (first.cached, again.cached, again.strong_win_rate, again.checkpoint) == (False, True, 0.4, "scripted@sha256:0")
-    assert scorers.batches == [["hello"]]
+    assert scorers.batches == [[PROMPT]]
     assert _lookups(controller) == [1, None, 1]
     assert controller.registry.get_sample_value("pointsman_scoring_seconds_count", {"strategy": "mf"}) == 1
 
@@ -78,7 +79,7 @@ async def test_callers_at_once_share_a_call_and_one_who_leaves_takes_nobody_alon
     answers = await asyncio.gather(*others)
     assert {answer.decision.strong_win_rate for answer in answers} == {0.4}
     assert not any(answer.receipt.opinions[0].cached for answer in answers)
-    assert scorers.batches == [["hello"]]
+    assert scorers.batches == [[PROMPT]]
     assert _lookups(controller) == [None, 4, 1]
 
 

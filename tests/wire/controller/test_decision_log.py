@@ -11,11 +11,10 @@ import pytest
 
 from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 from tests.support.backend import ScriptedBackend, answering
+from tests.support.canary import CANARY
 from tests.support.controllers import RunningController, running_controller
 from tests.support.scorers import ScriptedScorers
 from tests.wire.controller.asking import Request, Spec, refusal, route
-
-CANARY = "canary"
 
 
 async def _ask_everything(controller: RunningController, weak: ScriptedBackend) -> None:

@@ -22,6 +22,7 @@ from tests.wire.controller.relaying import body, bytes_of, refused, relay
         (answering(401, b"{}"), "BACKEND_AUTH", "502"),
         (answering(403, b"{}"), "BACKEND_AUTH", "502"),
         (answering(429, b"{}", retry_after="7"), "BACKEND_RATE_LIMITED", "429"),
+        (answering(429, b"{}", retry_after="Mon, 01 Jan 99999999999999999999 00:00:00 GMT"), "BACKEND_RATE_LIMITED", "429"),
         (answering(500, b"oh no"), "BACKEND_FAILED", "502"),
         (answering(503, b"oh no"), "BACKEND_FAILED", "502"),
         (answering(302, b"", location="http://127.0.0.1:1/"), "BACKEND_FAILED", "502"),
@@ -42,7 +43,7 @@ async def test_a_failing_backend_is_a_typed_error(
         told, metadata = await refused(controller, body())
         assert (told, metadata["http_status"], metadata["backend"]) == (reason, http_status, "weak")
         if reason == "BACKEND_RATE_LIMITED":
-            assert metadata["retry_after_s"] == "7"
+            assert metadata["retry_after_s"] in ("7", "1")  # 1 where the backend's own word is nonsense
         weak.script = sound
         assert bytes_of(await relay(controller, body()))
 

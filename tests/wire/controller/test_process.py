@@ -20,11 +20,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc, routing_pb2
 from tests.support.backend import Received, ScriptedBackend, hanging, streaming
+from tests.support.canary import KEY, PROMPT
 from tests.support.scorers import ScriptedScorers
 from tests.wire.controller.asking import Spec
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
-STREAM = json.dumps({"model": "router-mf-1", "messages": [{"role": "user", "content": "hi"}], "stream": True}).encode()
+STREAM = json.dumps({"model": "router-mf-1", "messages": [{"role": "user", "content": PROMPT}], "stream": True}).encode()
 
 
 @dataclass
@@ -39,7 +40,7 @@ class ControllerProcess:
 
     async def tier(self, model: str) -> str:
         """Of a decision."""
-        answer = await self.stub.Route(route_service_pb2.RouteRequest(prompt="x", routing=Spec(model=model)))
+        answer = await self.stub.Route(route_service_pb2.RouteRequest(prompt=PROMPT, routing=Spec(model=model)))
         return routing_pb2.Tier.Name(answer.decision.tier)
 
     def write(self, **parts: Any) -> None:
@@ -87,11 +88,12 @@ async def controller_process(
 def _values(
     folder: Path, backends: tuple[ScriptedBackend, ScriptedBackend], scorers: ScriptedScorers, own: Mapping[str, Any]
 ) -> dict[str, Any]:
+    (key := folder / "key").write_text(KEY)
     return {
         "log": {"format": "json"},
         "controller": {"grpc_port": 0, "metrics_port": 0, "scorers": scorers.address, "probe_interval_s": 0.1, "drain_s": 10, **own},
         "strategies": {"mf": {}, "random": {}},
-        "backends": {each.name: {"base_url": each.url, "model": f"{each.name}-model"} for each in backends},
+        "backends": {each.name: {"base_url": each.url, "model": f"{each.name}-model", "key_file": str(key)} for each in backends},
         "records_dir": str(folder / "records"),
     }
 
@@ -196,7 +198,7 @@ async def test_a_log_on_a_full_disk_fails_no_request(
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)
-            request = route_service_pb2.RouteRequest(prompt="x", routing=Spec(model="router-mf-1"))
+            request = route_service_pb2.RouteRequest(prompt=PROMPT, routing=Spec(model="router-mf-1"))
             for _ in range(3):
                 assert (await stub.Route(request, wait_for_ready=True)).decision.pair == "default"
         process.send_signal(signal.SIGTERM)

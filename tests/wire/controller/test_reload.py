@@ -15,13 +15,14 @@ from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError
 from pointsman.v1 import chat_pb2, route_service_pb2, routing_pb2
 from tests.support.backend import Received, ScriptedBackend, streaming
+from tests.support.canary import PROMPT
 from tests.support.controllers import RunningController, running_controller
 from tests.support.records import record
 from tests.support.scorers import ScriptedScorers
 from tests.wire.controller.asking import Request, Spec, refusal, route
 from tests.wire.controller.test_pin import pin
 
-CHAT = chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", content="hello")])
+CHAT = chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", content=PROMPT)])
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":1000000,"completion_tokens":0}}\n\n'
 
 

@@ -11,6 +11,7 @@ import pytest
 from pointsman.runtime.backend_settings import Prices
 from pointsman.v1 import chat_pb2, route_service_pb2
 from tests.support.backend import Received, ScriptedBackend
+from tests.support.canary import PROMPT
 from tests.support.controllers import running_controller
 from tests.support.scorers import ScriptedScorers
 from tests.wire.cli.test_commands import pointsman_command
@@ -26,7 +27,7 @@ async def test_the_command_shows_what_was_decided_spent_and_saved(
         for name, backend, price in (("strong", strong, 10.0), ("weak", weak, 1.0))
     }
     async with running_controller(backends, scorers.address) as controller:
-        chat = chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", content="hello")])
+        chat = chat_pb2.Chat(messages=[chat_pb2.ChatMessage(role="user", content=PROMPT)])
         await controller.stub.ChatCompletion(route_service_pb2.ChatCompletionRequest(routing=Spec(model="router-mf-1"), chat=chat))
         await route(controller, Spec(model="router-mf-0"))
         code, _, _ = await refusal(controller, Request(prompt="x", routing=Spec(model="router-nope-1")))

@@ -13,6 +13,7 @@ import pytest
 from gateway.service import Gateway, serving
 from pointsman.runtime.settings import GatewaySettings
 from pointsman.v1 import route_service_pb2_grpc
+from tests.support.canary import keep
 from tests.wire.gateway.scripted_controller import ScriptedController, controller_on
 
 MAX_BODY = 100_000
@@ -55,8 +56,9 @@ async def controller() -> AsyncIterator[ScriptedController]:
 @pytest.fixture
 async def gateway(controller: ScriptedController) -> AsyncIterator[Gateway]:
     """The gateway."""
-    async with serving(settings_for(controller.port)) as gateway:
+    async with serving(settings_for(controller.port)) as gateway, client_of(gateway) as client:
         yield gateway
+        keep("metrics", (await client.get("/metrics")).text)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from gateway.service import Gateway
 from tests.wire.gateway.scripted_controller import SSE, ScriptedController, sends
 
 PATH = "/v1/chat/completions"
-BODY = '{"model": "router-mf-0.5", "messages": [{"role": "user", "content": "你好"}], "seed": 12345678901234567890}'.encode()
+BODY = '{"model": "router-mf-0.5", "messages": [{"role": "user", "content": "你好, canary"}], "seed": 12345678901234567890}'.encode()
 EVENTS = [
     b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"delta":{"content":"\xe4\xbd\xa0"}}]}\n\n',
     b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"delta":{"content":"!"}}]}\n\n',
@@ -87,7 +87,7 @@ async def test_each_piece_is_a_chunk_of_its_own(gateway: Gateway, controller: Sc
 
 async def test_the_official_client_reads_a_stream_and_a_whole_answer(gateway: Gateway, controller: ScriptedController) -> None:
     """RouteLLM's documented example, with the base URL and any key."""
-    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="any") as client:
+    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="canary-key") as client:
         controller.relay = sends([json.dumps(ANSWER).encode()])
         whole = await client.chat.completions.create(model="router-mf-0.1", messages=[{"role": "user", "content": "你好"}])
         assert whole.choices[0].message.content == "hi"
@@ -100,10 +100,10 @@ async def test_the_official_client_reads_a_stream_and_a_whole_answer(gateway: Ga
 async def test_keys_cookies_and_routing_headers_stay_at_the_edge(rest: httpx.AsyncClient, controller: ScriptedController) -> None:
     """What goes on is named by an allow rule, in lower case."""
     said = {
-        "Authorization": "Bearer secret",
-        "Api-Key": "secret",
-        "Cookie": "secret",
-        "OpenAI-Organization": "secret",
+        "Authorization": "Bearer canary",
+        "Api-Key": "canary",
+        "Cookie": "canary",
+        "OpenAI-Organization": "canary",
         "X-Pointsman-Pair": "cheap",
         "OpenAI-Beta": "assistants=v2",
         "Content-Type": "application/json",

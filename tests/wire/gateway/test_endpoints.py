@@ -24,7 +24,7 @@ async def test_models_are_listed_by_the_official_client(gateway: Gateway, contro
     """Each strategy, its calibrated shares, the policies, and backends that may be named."""
     controller.strategies = [strategy("mf", shares=[0.3, 0.125, 0.3]), strategy("random", ready=False)]
     controller.policies, controller.backends = ["support-bot"], ["gpt-x"]
-    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="any") as client:
+    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="canary-key") as client:
         models = [model async for model in await client.models.list()]
         assert [model.id for model in models] == [
             "router-mf-0.5",
@@ -107,11 +107,11 @@ async def test_a_wrong_method_is_a_405_that_names_the_right_ones(rest: httpx.Asy
 
 async def test_metrics_have_bounded_labels(rest: httpx.AsyncClient) -> None:
     """Paths, methods and models that a caller invents don't make new series."""
-    await rest.get("/nothing/secret-path?secret-query")
-    await rest.get("/v1/models/secret-model")
+    await rest.get("/nothing/canary-path?canary-query")
+    await rest.get("/v1/models/canary-model")
     await rest.request("BREW", "/health")
     text = (await rest.get("/metrics")).text
-    assert "secret" not in text
+    assert "canary" not in text
     assert "BREW" not in text
     assert 'pointsman_gateway_requests_total{endpoint="unmatched",method="GET",protocol="rest",status="4xx"} 1.0' in text
     assert 'endpoint="/v1/models/{model_id:path}"' in text
@@ -119,9 +119,9 @@ async def test_metrics_have_bounded_labels(rest: httpx.AsyncClient) -> None:
 
 async def test_the_access_log_has_names_and_numbers_only(rest: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]) -> None:
     """Endpoint, status, id and decision; no body, no header, no query."""
-    secret = {"authorization": "Bearer secret-key", "x-request-id": "the-id"}
-    await rest.post("/v1/chat/completions?secret-query", content=b'{"messages": "secret prompt"}', headers=secret)
+    secret = {"authorization": "Bearer canary-key", "x-request-id": "the-id"}
+    await rest.post("/v1/chat/completions?canary-query", content=b'{"messages": "canary prompt"}', headers=secret)
     logged = capsys.readouterr().out
     for expected in ("endpoint=/v1/chat/completions", "status=200", "request_id=the-id", "tier=strong", "reason=comparison", "strategy=mf"):
         assert expected in logged
-    assert "secret" not in logged
+    assert "canary" not in logged

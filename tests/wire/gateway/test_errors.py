@@ -59,7 +59,7 @@ async def test_an_error_in_the_middle_of_a_stream_is_its_last_event(gateway: Gat
     """What came before stands, no [DONE] follows, and the official client raises."""
     chunk = b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"delta":{"content":"a"}}]}\n\n'
     controller.relay = plays(started(headers=SSE), chunk, CUT, finished())
-    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="any", max_retries=0) as client:
+    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="canary-key", max_retries=0) as client:
         stream = await client.chat.completions.create(model="router-mf-0.1", messages=[], stream=True)
         got: list[str | None] = []
 
@@ -94,6 +94,19 @@ async def test_half_a_whole_answer_never_ends_cleanly(rest: httpx.AsyncClient, c
     assert (await rest.post(PATH, content=b"{}")).status_code == 200
 
 
+async def test_a_deadline_that_passes_between_head_and_body_is_told(rest: httpx.AsyncClient, controller: ScriptedController) -> None:
+    """Nothing was sent yet, so it is no cut connection."""
+
+    async def no_body(request: route_service_pb2.RelayRequest, context: Context) -> None:
+        await context.write(started(headers={"content-type": "application/json", "content-length": "2"}))
+        await asyncio.Event().wait()
+
+    controller.relay = no_body
+    answer = await rest.post(PATH, content=b"{}", headers={"x-request-timeout": "0.3"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+    assert answer.headers["x-pointsman-tier"] == "strong"
+
+
 async def test_half_an_answer_that_was_held_back_becomes_an_error_with_a_status(
     rest: httpx.AsyncClient, controller: ScriptedController
 ) -> None:
@@ -125,11 +138,11 @@ async def test_an_undeclared_failure_is_one_fixed_sentence_and_the_next_request_
     """A backend's content-length that is too short breaks the answer inside the gateway; the log has the stack, not the body."""
     controller.relay = sends([b"{}"], headers={"content-type": "x", "content-length": "1"})
     with pytest.raises(httpx.RemoteProtocolError):
-        await rest.post(PATH, content=b'{"secret": 1}')
+        await rest.post(PATH, content=b'{"canary": 1}')
     assert (await rest.get("/health")).status_code == 200
     logged = capsys.readouterr().out
     assert "undeclared error" in logged
-    assert "secret" not in logged
+    assert "canary" not in logged
 
 
 @pytest.mark.parametrize(

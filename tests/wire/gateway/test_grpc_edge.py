@@ -29,7 +29,7 @@ Chat = route_service_pb2.StreamChatCompletionRequest
 
 async def test_a_unary_call_passes_with_its_decision_as_initial_metadata(stub: Stub, controller: ScriptedController) -> None:
     """The message, the decision's keys, and the caller's own request id in both directions."""
-    call = stub.Route(Route(prompt="x"), metadata=(("x-request-id", "mine"), ("authorization", "secret"), ("traceparent", "00-a-b-01")))
+    call = stub.Route(Route(prompt="x"), metadata=(("x-request-id", "mine"), ("authorization", "canary"), ("traceparent", "00-a-b-01")))
     assert (await call).decision == DECISION
     initial = dict(await call.initial_metadata())
     assert (initial["x-pointsman-tier"], initial["x-pointsman-strategy"]) == ("strong", "mf")

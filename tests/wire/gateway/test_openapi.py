@@ -89,3 +89,12 @@ def test_it_is_openapi_and_its_schemas_are_json_schema() -> None:
     # What asks for a key is referred to by its bare name.
     assert {name for each in document()["security"] for name in each} == set(components.pop("securitySchemes"))
     assert {f"#/components/{kind}/{name}" for kind, named in components.items() for name in named} == references
+
+
+def test_an_event_streams_schema_holds_for_the_stream_and_for_one_event() -> None:
+    """Tools read it either way."""
+    jsonschema = pytest.importorskip("jsonschema")
+    for path in ("/v1/chat/completions", "/v1/completions", "/v1/responses"):
+        schema = document()["paths"][path]["post"]["responses"]["2XX"]["content"]["text/event-stream"]["schema"]
+        for value in ("data: {}\n\n", {"event": "message", "data": "{}"}):
+            jsonschema.validate(value, schema)

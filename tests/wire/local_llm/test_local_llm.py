@@ -20,7 +20,7 @@ import pointsman
 from pointsman.runtime.settings import Settings, with_local_llms
 
 ROOT = Path(pointsman.__file__).parent.parent
-SECRET = "xylophone-4711"
+SECRET = "canary-xylophone-4711"
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolPara
 from pydantic import BaseModel
 
 from tests.support.backend import answering, cutting, streaming
+from tests.support.canary import KEY, PROMPT
 from tests.wire.pass_through import openai_answers as says
 from tests.wire.pass_through.conftest import Edge
 
 MODEL = "router-mf-1"
-QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi, 你好"}]
+QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": f"{PROMPT}, 你好"}]
 TOOLS: list[ChatCompletionToolParam] = [
     {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
 ]
@@ -32,14 +33,14 @@ class Person(BaseModel):
 @pytest.fixture
 async def client(edge: Edge) -> AsyncIterator[openai.AsyncOpenAI]:
     """The asynchronous client; it doesn't try again, so that what is seen is one answer."""
-    async with openai.AsyncOpenAI(base_url=f"{edge.url}/v1", api_key="any", max_retries=0) as client:
+    async with openai.AsyncOpenAI(base_url=f"{edge.url}/v1", api_key=KEY, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def blocking(edge: Edge) -> Iterator[openai.OpenAI]:
     """The synchronous one, to be used in a thread."""
-    with openai.OpenAI(base_url=f"{edge.url}/v1", api_key="any", max_retries=0) as client:
+    with openai.OpenAI(base_url=f"{edge.url}/v1", api_key=KEY, max_retries=0) as client:
         yield client
 
 
@@ -90,7 +91,7 @@ async def test_tools_are_called_in_parallel_and_their_results_go_back(client: op
     turn: Any = answer.choices[0].message.model_dump(exclude_none=True)
     edge.weak.script = says.chat({"content": "Rain."})
     await client.chat.completions.create(model=MODEL, messages=[*QUESTION, turn, *results], tools=TOOLS)
-    assert edge.scored == ["Hi, 你好"] * 2
+    assert edge.scored == [f"{PROMPT}, 你好"] * 2
     assert [message["role"] for message in edge.weak.received[1].json["messages"]] == ["user", "assistant", "tool", "tool"]
     assert edge.weak.received[1].json["tools"] == TOOLS
 

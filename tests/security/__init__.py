@@ -1,0 +1,1 @@
+"""Scans that `make check` runs: for secrets in the repository, and for known vulnerabilities of what it stands on."""
