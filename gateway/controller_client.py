@@ -1,119 +1,26 @@
-"""Calls to the controllers: the only module of the gateway that makes gRPC calls and reads their errors."""
+"""Calls to the controllers: the only module of the gateway that makes gRPC calls and says how their failures are told."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Final, Generic, TypeVar, cast
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 import grpc
 import structlog
 
+from gateway.controller_call import Call, ControllerCall, ControllerFailed, WholeCall
 from gateway.controller_channel import ControllerChannel
 from gateway.headers import Headers, Metadata
-from pointsman.runtime.callers import USAGE_KEY
 from pointsman.runtime.client_tls import ControllerAccess
-from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
+from pointsman.runtime.decision_headers import REQUEST_ID
 from pointsman.runtime.error_forms import detailed_status, status_of, to_status
 from pointsman.runtime.errors import Unavailable
-from pointsman.v1 import error_pb2, route_service_pb2, route_service_pb2_grpc
+from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 
 log = structlog.get_logger()
-Message = TypeVar("Message")
 _LOG_EVERY_S: Final = 30.0
-
-_Call = grpc.aio.UnaryStreamCall[Any, Message] | grpc.aio.StreamStreamCall[Any, Message]
-
-
-class ControllerFailed(Exception):
-    """A call to the controller ended in an error: its gRPC code and its status, in the controller's words where it spoke.
-
-    `lost`: it didn't speak, so the connection or the controller itself is gone.
-    """
-
-    def __init__(self, code: grpc.StatusCode, status: error_pb2.Error, *, lost: bool = False) -> None:
-        super().__init__(f"{code.name}: {status.message}")
-        self.code = code
-        self.status = status
-        self.lost = lost
-
-
-class CallCancelled(Exception):
-    """Somebody else called `cancel()` on the call that is being read."""
-
-
-class _InProgress:
-    """What two kinds of calls in progress share."""
-
-    def __init__(self, call: grpc.aio.Call, failed: Callable[[grpc.aio.AioRpcError], ControllerFailed]) -> None:
-        self._any = call
-        self._failed = failed
-
-    def cancel(self) -> None:
-        """Ends the call; nothing happens to one that has ended."""
-        self._any.cancel()
-
-    def _translated(self, error: grpc.aio.AioRpcError | asyncio.CancelledError) -> BaseException:
-        """What to raise: grpc.aio raises either of the two both for a cancelled task and for a cancelled call."""
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            return asyncio.CancelledError()
-        if isinstance(error, grpc.aio.AioRpcError):
-            return self._failed(error)
-        return CallCancelled() if self._any.cancelled() else error
-
-
-class ControllerCall(_InProgress, Generic[Message]):
-    """One whose answers are read one by one. It ends by reading to the end or by `cancel()`."""
-
-    def __init__(self, call: _Call[Message], failed: Callable[[grpc.aio.AioRpcError], ControllerFailed]) -> None:
-        super().__init__(call, failed)
-        self._call = call
-
-    async def decision(self) -> Headers:
-        """The `x-pointsman-*` initial metadata, once the controller has sent it; empty for a call that failed."""
-        try:
-            metadata = await self._call.initial_metadata()
-        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
-            raise self._translated(error) from None
-        return [(key, value) for key, value in metadata if key.startswith(PREFIX) and isinstance(value, str)]
-
-    async def read(self) -> Message | None:
-        """The next message, None at the end. Raises `ControllerFailed` and `CallCancelled`."""
-        try:
-            message = await self._call.read()
-        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
-            raise self._translated(error) from None
-        return None if message is grpc.aio.EOF else cast(Message, message)
-
-    async def tokens(self) -> int:
-        """That the answer took, by the controller's word at the end of a call that was read to its end; 0 where it says none."""
-        try:
-            metadata = await self._call.trailing_metadata()
-        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
-            raise self._translated(error) from None
-        said = next((value for key, value in metadata or () if key == USAGE_KEY and isinstance(value, str)), "")
-        return int(said) if said.isdecimal() and len(said) <= 18 else 0
-
-
-class WholeCall(_InProgress):
-    """A relay whose answer comes in one message. It ends by `answer()` or by `cancel()`."""
-
-    def __init__(
-        self,
-        call: grpc.aio.UnaryUnaryCall[Any, route_service_pb2.RelayWholeResponse],
-        failed: Callable[[grpc.aio.AioRpcError], ControllerFailed],
-    ) -> None:
-        super().__init__(call, failed)
-        self._call = call
-
-    async def answer(self) -> route_service_pb2.RelayWholeResponse:
-        """The answer. Raises `ControllerFailed` and `CallCancelled`."""
-        try:
-            return await self._call
-        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
-            raise self._translated(error) from None
 
 
 class ControllerClient:
@@ -151,7 +58,7 @@ class ControllerClient:
         On the wire a unary call is a stream of one message.
         """
         channel, metadata = self._channel.now(), self._metadata(request_id, trace)
-        call: _Call[bytes]
+        call: Call[bytes]
         if isinstance(request, bytes):
             one: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
             call = one(request, timeout=timeout_s, metadata=metadata)

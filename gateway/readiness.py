@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.controller_client import ControllerFailed
+from gateway.controller_call import ControllerFailed
 from pointsman.v1 import route_service_pb2
 
 _EVERY_S: Final = 1.0

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-from gateway.controller_client import CallCancelled, ControllerCall, ControllerClient, WholeCall
+from gateway.controller_call import CallCancelled, ControllerCall, WholeCall
+from gateway.controller_client import ControllerClient
 from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt

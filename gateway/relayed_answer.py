@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from google.protobuf import json_format
 
-from gateway.controller_client import ControllerCall, ControllerFailed
+from gateway.controller_call import ControllerCall, ControllerFailed
 from gateway.event_stream import EventWriter, is_event_stream, is_packed
 from gateway.exchange import Exchange
 from gateway.headers import RECEIPT, Headers, to_caller

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.controller_client import ControllerFailed
+from gateway.controller_call import ControllerFailed
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import request_id
 from gateway.identity.door import Door

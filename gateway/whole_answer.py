@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.controller_client import WholeCall
+from gateway.controller_call import WholeCall
 from gateway.exchange import Exchange
 from gateway.headers import RECEIPT, to_caller
 from gateway.relayed_answer import receipt_json, without

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from gateway.controller_client import ControllerFailed
+from gateway.controller_call import ControllerFailed
 from gateway.readiness import Readiness, ReadyState, ask
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import Unavailable
