@@ -25,7 +25,7 @@ from controller.ledger import Ledger
 from controller.metrics_server import serving_metrics
 from controller.pins import PinCollector, Pins
 from controller.record_book import RecordBook
-from controller.scorers import ScorerClient
+from controller.scorer_client import ScorerClient
 from controller.service import RouteService
 from controller.shadow import Shadow
 from controller.unscored import UnscoredSpending

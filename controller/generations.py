@@ -23,7 +23,8 @@ from controller.pins import Pins
 from controller.record_book import RecordBook
 from controller.reload import taken_over
 from controller.sampling import Sampler
-from controller.scorers import ScorerClient, Scorers
+from controller.scorer_client import ScorerClient
+from controller.scorers import Scorers
 from controller.shadow import Shadow
 from controller.thresholds import Thresholds
 from controller.unscored import UnscoredSpending
