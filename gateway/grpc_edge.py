@@ -108,7 +108,7 @@ class _Forward:
             try:
                 decided, messages = await _whole(start)
             except ControllerFailed:
-                await context.send_initial_metadata(((REQUEST_ID, seen.request_id),))
+                await _send(context, seen, [], _each([]), deadline)
                 raise
             await _send(context, seen, decided, messages, deadline)
             return
