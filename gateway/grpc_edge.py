@@ -132,7 +132,7 @@ class _Forward:
             try:
                 decided, messages = await whole(start)
             except ControllerFailed:
-                await context.send_initial_metadata((*told, (REQUEST_ID, seen.request_id)))
+                await send(context, seen, told, each_of([]), deadline)
                 raise
             await send(context, seen, [*decided, *told], each_of(messages), deadline)
             return

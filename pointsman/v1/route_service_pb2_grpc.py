@@ -32,7 +32,7 @@ class RouteServiceStub(object):
     `-strong-win-rate`, `-threshold`, `-tier`, `-model`, `-reason`, `-request-id`. The caller's deadline covers scoring and
     the backend; cancelling cancels both.
 
-    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (full queue or limit; retry after
+    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (too long a message; full queue or limit: retry after
     `retry_after_s`), UNAVAILABLE (not ready, backend down), DEADLINE_EXCEEDED, UNIMPLEMENTED (a release to come).
     """
 
@@ -91,7 +91,7 @@ class RouteServiceServicer(object):
     `-strong-win-rate`, `-threshold`, `-tier`, `-model`, `-reason`, `-request-id`. The caller's deadline covers scoring and
     the backend; cancelling cancels both.
 
-    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (full queue or limit; retry after
+    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (too long a message; full queue or limit: retry after
     `retry_after_s`), UNAVAILABLE (not ready, backend down), DEADLINE_EXCEEDED, UNIMPLEMENTED (a release to come).
     """
 
@@ -210,7 +210,7 @@ class RouteService(object):
     `-strong-win-rate`, `-threshold`, `-tier`, `-model`, `-reason`, `-request-id`. The caller's deadline covers scoring and
     the backend; cancelling cancels both.
 
-    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (full queue or limit; retry after
+    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (too long a message; full queue or limit: retry after
     `retry_after_s`), UNAVAILABLE (not ready, backend down), DEADLINE_EXCEEDED, UNIMPLEMENTED (a release to come).
     """
 

@@ -33,7 +33,7 @@ class RouteServiceStub:
     `-strong-win-rate`, `-threshold`, `-tier`, `-model`, `-reason`, `-request-id`. The caller's deadline covers scoring and
     the backend; cancelling cancels both.
 
-    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (full queue or limit; retry after
+    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (too long a message; full queue or limit: retry after
     `retry_after_s`), UNAVAILABLE (not ready, backend down), DEADLINE_EXCEEDED, UNIMPLEMENTED (a release to come).
     """
 
@@ -68,7 +68,7 @@ class RouteServiceAsyncStub(RouteServiceStub):
     `-strong-win-rate`, `-threshold`, `-tier`, `-model`, `-reason`, `-request-id`. The caller's deadline covers scoring and
     the backend; cancelling cancels both.
 
-    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (full queue or limit; retry after
+    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (too long a message; full queue or limit: retry after
     `retry_after_s`), UNAVAILABLE (not ready, backend down), DEADLINE_EXCEEDED, UNIMPLEMENTED (a release to come).
     """
 
@@ -99,7 +99,7 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
     `-strong-win-rate`, `-threshold`, `-tier`, `-model`, `-reason`, `-request-id`. The caller's deadline covers scoring and
     the backend; cancelling cancels both.
 
-    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (full queue or limit; retry after
+    Errors of every RPC: INVALID_ARGUMENT (the request), RESOURCE_EXHAUSTED (too long a message; full queue or limit: retry after
     `retry_after_s`), UNAVAILABLE (not ready, backend down), DEADLINE_EXCEEDED, UNIMPLEMENTED (a release to come).
     """
 

@@ -83,6 +83,21 @@ async def test_callers_at_once_share_a_call_and_one_who_leaves_takes_nobody_alon
     assert _lookups(controller) == [None, 4, 1]
 
 
+async def test_where_all_have_left_the_call_is_cancelled(controller: RunningController, scorers: ScriptedScorers) -> None:
+    """At the scorer too, and the next caller has one of its own."""
+    scorers.delay_s = 30
+    callers = [asyncio.ensure_future(route(controller, SPEC)) for _ in range(3)]
+    while not scorers.batches:
+        await asyncio.sleep(0.01)
+    for caller in callers:
+        caller.cancel()
+    while not scorers.cancelled:
+        await asyncio.sleep(0.01)
+    scorers.delay_s = 0
+    assert (await _opinion(controller)).strong_win_rate == 0.4
+    assert scorers.batches == [["hello"]] * 2
+
+
 @pytest.mark.parametrize("entries", [0, 1])
 async def test_its_size_is_a_setting_and_0_turns_it_off(
     strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers, entries: int
