@@ -25,9 +25,9 @@ _EVENTS = [b'data: {"choices": [{"index": 0, "delta": {"content": "yes"}}]}\n\n'
 
 
 async def always_answering(received: Received, writer: asyncio.StreamWriter) -> None:
-    """A whole answer or a stream, as asked, whatever else the body holds."""
-    asked = json.loads(received.body)
-    script = streaming(_EVENTS) if asked.get("stream") is True else answering(200, _ANSWER)
+    """A whole answer or a stream, as asked, whatever else the body holds; nobody streams embeddings."""
+    streams = json.loads(received.body).get("stream") is True and not received.path.endswith("/embeddings")
+    script = streaming(_EVENTS) if streams else answering(200, _ANSWER)
     await script(received, writer)
 
 

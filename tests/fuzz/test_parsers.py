@@ -66,7 +66,7 @@ def test_a_model_string_means_its_parts(campaign: Campaign) -> None:
         assert abs((spec.strong_share if share else spec.threshold) - value) <= (1e-8 if share else 0)
 
     names = st.lists(st.from_regex(_STRATEGY, fullmatch=True).filter(lambda name: len(name) < 40), min_size=1, max_size=4)
-    campaign.run("model string: valid", st.tuples(names, st.floats(0, 1), st.booleans()), check, long=5_000)
+    campaign.run("model string: valid", st.tuples(names, st.floats(0, 1), st.booleans()), check, long=6_000)
 
 
 def _spliced(raw: bytes) -> None:
@@ -89,8 +89,8 @@ def _spliced(raw: bytes) -> None:
 
 def test_any_bytes_are_refused_or_spliced_where_model_stands(campaign: Campaign) -> None:
     """Nothing but the model differs."""
-    campaign.run("body: JSON, whole and spoilt", texts.written(texts.bodies()), _spliced, long=10_000)
-    campaign.run("body: bytes", st.one_of(st.binary(), st.binary().map(lambda b: b'{"model":"m",' + b + b"}")), _spliced, long=5_000)
+    campaign.run("body: JSON, whole and spoilt", texts.written(texts.bodies()), _spliced, long=8_000)
+    campaign.run("body: bytes", st.one_of(st.binary(), st.binary().map(lambda b: b'{"model":"m",' + b + b"}")), _spliced, long=8_000)
 
 
 def test_however_a_stream_is_cut_its_events_are_the_same(campaign: Campaign) -> None:
@@ -107,7 +107,7 @@ def test_however_a_stream_is_cut_its_events_are_the_same(campaign: Campaign) -> 
     line = st.one_of(st.sampled_from([b"data: {}", b": comment", b"event: x", b"data:", b""]), st.binary(max_size=6))
     ends = st.sampled_from([b"\n", b"\r\n", b"\r", b"\n\n", b"\r\n\r\n", b"\r\r"])
     stream = st.lists(st.tuples(line, ends).map(b"".join), max_size=8).map(b"".join)
-    campaign.run("SSE: events however cut", texts.pieces_of(stream), check, long=10_000)
+    campaign.run("SSE: events however cut", texts.pieces_of(stream), check, long=8_000)
 
 
 def test_usage_is_found_however_a_stream_is_cut(campaign: Campaign) -> None:
@@ -128,7 +128,7 @@ def test_usage_is_found_however_a_stream_is_cut(campaign: Campaign) -> None:
     event = st.fixed_dictionaries({}, optional={"usage": usage, "choices": texts.json_values(6), "response": texts.json_values(4)})
     line = texts.written(st.one_of(event, event, texts.json_values())).map(lambda data: b"data: " + data)
     stream = st.lists(st.tuples(line, st.sampled_from([b"\n\n", b"\r\n\r\n", b"\n", b""])).map(b"".join), max_size=4).map(b"".join)
-    campaign.run("SSE: usage however cut", texts.pieces_of(stream), check, long=5_000)
+    campaign.run("SSE: usage however cut", texts.pieces_of(stream), check, long=3_000)
 
 
 def test_any_answer_of_a_backend_is_read_without_failing(campaign: Campaign) -> None:
@@ -146,7 +146,7 @@ def test_any_answer_of_a_backend_is_read_without_failing(campaign: Campaign) -> 
             assert 0 <= usage.prompt_tokens < 1 << 53
             assert 0 <= usage.completion_tokens < 1 << 53
 
-    campaign.run("backend's answer", st.one_of(texts.written(texts.json_values(20)), texts.written(texts.bodies())), check, long=10_000)
+    campaign.run("backend's answer", st.one_of(texts.written(texts.json_values(20)), texts.written(texts.bodies())), check, long=6_000)
 
 
 def test_any_retry_after_is_seconds_or_nonsense(campaign: Campaign) -> None:
@@ -164,7 +164,7 @@ def test_any_retry_after_is_seconds_or_nonsense(campaign: Campaign) -> None:
         number,
         st.sampled_from([" 00:00:00 GMT", " 99:99:99 +9999", " 1:1 -2359", "", " 00:00:00 +99999999999999999999"]),
     ).map("".join)
-    campaign.run("Retry-After", st.one_of(number, date, _LATIN), check, long=5_000)
+    campaign.run("Retry-After", st.one_of(number, date, _LATIN), check, long=10_000)
 
 
 def test_any_body_is_read_or_refused_by_every_endpoint(campaign: Campaign) -> None:
@@ -183,7 +183,7 @@ def test_any_body_is_read_or_refused_by_every_endpoint(campaign: Campaign) -> No
             assert endpoint.needs(fields).tokens >= 0
         assert asked_characters(fields) >= 0
 
-    campaign.run("endpoints' bodies", texts.bodies(), check, long=10_000)
+    campaign.run("endpoints' bodies", texts.bodies(), check, long=8_000)
 
 
 def test_what_is_scored_is_the_last_user_messages_text(campaign: Campaign) -> None:
@@ -201,7 +201,7 @@ def test_what_is_scored_is_the_last_user_messages_text(campaign: Campaign) -> No
 
     content = st.one_of(texts.words(), st.lists(texts.words(), max_size=3))
     turns = st.lists(st.tuples(st.sampled_from(["user", "assistant", "system"]), content), max_size=5)
-    campaign.run("scored text", turns, check, long=5_000)
+    campaign.run("scored text", turns, check, long=8_000)
 
 
 def test_a_clipped_text_is_no_longer_than_it_may_be(campaign: Campaign) -> None:
@@ -215,7 +215,7 @@ def test_a_clipped_text_is_no_longer_than_it_may_be(campaign: Campaign) -> None:
         assert text.startswith(kept[: most * 3 // 4])
         assert text.endswith(kept[most * 3 // 4 :])
 
-    campaign.run("clipped text", st.tuples(st.text(), st.integers(1, 30)), check, long=5_000)
+    campaign.run("clipped text", st.tuples(st.text(), st.integers(1, 30)), check, long=6_000)
 
 
 def test_any_timeout_header_is_seconds_or_is_refused(campaign: Campaign) -> None:
@@ -230,7 +230,7 @@ def test_any_timeout_header_is_seconds_or_is_refused(campaign: Campaign) -> None
         assert 0 < seconds <= LONGEST_S
         assert seconds == float(said)
 
-    campaign.run("x-request-timeout", st.one_of(_LATIN, st.floats().map(str), st.text("0159.e-_ +", max_size=9)), check, long=5_000)
+    campaign.run("x-request-timeout", st.one_of(_LATIN, st.floats().map(str), st.text("0159.e-_ +", max_size=9)), check, long=10_000)
 
 
 def test_any_pointsman_headers_are_a_spec_or_are_refused(campaign: Campaign) -> None:
@@ -250,7 +250,7 @@ def test_any_pointsman_headers_are_a_spec_or_are_refused(campaign: Campaign) -> 
 
     values = st.one_of(_LATIN, st.floats(0, 1).map(str), st.sampled_from(["strong", "weak", "0.5", "1_0", "nan", "1e-1_0"]))
     names = st.sampled_from(["pair", "tier", "strong-share", "max-quality-loss", "session", "other"]).map(lambda name: PREFIX + name)
-    campaign.run("x-pointsman-* headers", st.dictionaries(names, values, max_size=5), check, long=5_000)
+    campaign.run("x-pointsman-* headers", st.dictionaries(names, values, max_size=5), check, long=10_000)
 
 
 def test_any_headers_cross_the_edge_or_stay(campaign: Campaign) -> None:
@@ -271,7 +271,7 @@ def test_any_headers_cross_the_edge_or_stay(campaign: Campaign) -> None:
     known = st.sampled_from(
         ["x-request-id", "x-pointsman-request-id", "traceparent", "tracestate", "x-pointsman-receipt", "content-length"]
     )
-    campaign.run("headers at the edge", st.dictionaries(st.one_of(known, _LATIN), _LATIN, max_size=5), check, long=5_000)
+    campaign.run("headers at the edge", st.dictionaries(st.one_of(known, _LATIN), _LATIN, max_size=5), check, long=10_000)
 
 
 def test_any_typed_request_is_a_body_or_is_refused(campaign: Campaign) -> None:
