@@ -57,6 +57,8 @@ class ServerTls:
     def _context(self) -> ssl.SSLContext:
         context = self._files.now().context
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # An authority that another one has signed may be named alone, as gRPC has it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.verify_mode = _VERIFY[self._settings.client_certificates]
         return context
 

@@ -18,7 +18,7 @@ from gateway.service import serving
 from pointsman.runtime.grpc_server import Health, bind, build_server
 from pointsman.runtime.tls import ServerTls
 from pointsman.runtime.tls_settings import TlsSettings
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, Issued
 from tests.wire.gateway.conftest import settings_for
 from tests.wire.gateway.scripted_controller import ScriptedController
 from tests.wire.tls.connecting import grpc_health, handshake, http_status
@@ -101,6 +101,21 @@ async def test_where_certificates_are_required_nothing_answers_without_one_of_ou
         assert await http_status(f"https://127.0.0.1:{at.rest}/health", ours, foreign) == "refused"
         assert await http_status(f"https://127.0.0.1:{at.metrics}/metrics", ours, foreign) == "refused"
         assert await grpc_health(at.edge, ours, foreign) == await grpc_health(at.controller, ours, foreign) == "UNAVAILABLE"
+
+
+async def test_an_authority_below_another_may_be_trusted_alone(ours: Authority, scripted: ScriptedController) -> None:
+    """Certificates of its own get in, those of the one above don't; on both protocols."""
+    below = ours.ca.create_child_ca()
+    made = below.issue_cert("gw.example")
+    of_it = ours.write(Issued(made.cert_chain_pems[0].bytes(), made.private_key_pem.bytes()), "of_it")
+    of_ours = ours.write(ours.issue("gw.example"), "of_ours")
+    (ours.folder / "below.crt").write_bytes(below.cert_pem.bytes())
+    tls = ours.server("required").model_copy(update={"client_ca_file": ours.folder / "below.crt"})
+    async with listening(tls, scripted) as at:
+        for own, http, grpc_answer in ((of_it, "200", "SERVING"), (of_ours, "refused", "UNAVAILABLE")):
+            assert await http_status(f"https://127.0.0.1:{at.rest}/health", ours, own) == http
+            assert await http_status(f"https://127.0.0.1:{at.metrics}/metrics", ours, own) == http
+            assert await grpc_health(at.edge, ours, own) == grpc_answer
 
 
 async def test_where_certificates_are_optional_probes_need_none(ours: Authority, theirs: Authority, scripted: ScriptedController) -> None:
