@@ -16,7 +16,7 @@ def announcement(settings: Settings, took_s: float) -> str:
     lines = [
         "",
         f"Ready after {took_s:.1f} s.",
-        f"  REST  {rest}/v1  (OpenAI-compatible; any key)",
+        f"  REST  {rest}/v1  (OpenAI-compatible; {_which_key(settings)})",
         f"  gRPC  {_in_url(reachable(gateway.host))}:{gateway.grpc_port}  (pointsman.v1.RouteService)",
         "",
         "Try:",
@@ -45,7 +45,12 @@ def _curl(rest: str, settings: Settings) -> str:
         "max_tokens": 64,
         "messages": [{"role": "user", "content": "What is the capital of France?"}],
     }
-    return f"curl {rest}/v1/chat/completions -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
+    key = """ -H "authorization: Bearer $POINTSMAN_API_KEY\"""" if settings.gateway.keys_file else ""
+    return f"curl {rest}/v1/chat/completions -H 'content-type: application/json'{key} -d {shlex.quote(json.dumps(body))}"
+
+
+def _which_key(settings: Settings) -> str:
+    return f"a key of {settings.gateway.keys_file}" if settings.gateway.keys_file else "any key"
 
 
 def _in_url(host: str) -> str:

@@ -12,13 +12,14 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import generate_latest
 
 from gateway.service import Gateway
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError
 from tests.support.backend import ScriptedBackend
 from tests.support.controllers import RunningController
-from tests.wire.identity.asking import Rest
+from tests.wire.identity.asking import BODY, Rest
 from tests.wire.identity.conftest import Protocol, Serve, write_keys
 
 UNAUTHENTICATED = ("401", "UNAUTHENTICATED")
@@ -124,6 +125,14 @@ async def test_a_body_isnt_read_before_it_is_known_who_sends_it(gateway: Gateway
         assert await start().code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_who_is_refused_may_try_again_on_the_same_connection(gateway: Gateway) -> None:
+    """The body that nobody reads is in nobody's way."""
+    async with httpx.AsyncClient(base_url=Rest(gateway).base_url, trust_env=False, limits=httpx.Limits(max_connections=1)) as client:
+        for _ in range(2):
+            assert (await client.post("/v1/chat/completions", content=b" " * 1_000_000)).status_code == 401
+        assert (await client.post("/v1/chat/completions", json=BODY, headers={"api-key": "key-of-alice"})).status_code == 200
+
+
 async def test_metrics_name_every_caller_so_an_operators_key_reads_them(serve: Serve, keys_file: Path, protocol: Protocol) -> None:
     """Or anybody's, where the settings say so."""
     write_keys(keys_file, {"alice": {"keys": ["key-of-alice"]}, "ops": {"keys": ["key-of-ops"], "admin": True}})
@@ -132,6 +141,7 @@ async def test_metrics_name_every_caller_so_an_operators_key_reads_them(serve: S
         assert (await client.get("/metrics", headers={"api-key": "key-of-alice"})).status_code == 403
         metrics = (await client.get("/metrics", headers={"api-key": "key-of-ops"})).text
         assert 'caller="alice"' in metrics
+        assert "key-of-" not in metrics
     async with serve(open_metrics=True) as gateway, httpx.AsyncClient(base_url=Rest(gateway).base_url, trust_env=False) as client:
         assert (await client.get("/metrics")).status_code == 200
 
@@ -156,7 +166,7 @@ async def test_a_key_never_goes_further_than_the_gateway(
     }
     assert samples["pointsman_caller_requests_total"].value == 1
     assert samples["pointsman_caller_tokens_total"].value == 7
-    said = "".join(capfd.readouterr()) + log.read_text()
+    said = "".join(capfd.readouterr()) + log.read_text() + generate_latest(controller.registry).decode()
     assert "caller=alice" in said
     assert "key-of-" not in said
 
