@@ -55,7 +55,7 @@ pytest: install debian $(VENV)/clients/installed ## All tests (PYTEST_ARGS="test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: fuzz
-fuzz: install ## Over 100,000 made-up cases against parsers and services, others each time (a quarter of an hour)
+fuzz: install ## Over 100,000 made-up cases against parsers and services, others each time
 	$(BIN)/python -m pytest tests/fuzz --fuzz --timeout 1800 $(PYTEST_ARGS)
 
 .PHONY: check

@@ -6,6 +6,7 @@ printing, at logs and decision logs in tests' folders, at the logs of Ray's work
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -65,7 +66,8 @@ class Leaks:
         factory: Any = getattr(session.config, "_tmp_path_factory", None)
         base = factory._basetemp if factory else None
         for path in (*self._folder.iterdir(), *(_logs(base) if base else ()), *_rays_logs(self._began)):
-            self.look(str(path), path.read_text(errors="replace"))
+            with contextlib.suppress(FileNotFoundError):  # another run on the machine may clear pytest's older folders away
+                self.look(str(path), path.read_text(errors="replace"))
         if self.found and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

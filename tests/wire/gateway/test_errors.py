@@ -15,7 +15,17 @@ from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import PointsmanError, wire_form
 from pointsman.v1 import route_service_pb2
 from tests.wire.gateway.conftest import client_of, eventually, settings_for
-from tests.wire.gateway.scripted_controller import SSE, Context, Event, ScriptedController, controller_on, finished, plays, sends, started
+from tests.wire.gateway.scripted_controller import (
+    SSE,
+    Context,
+    Event,
+    ScriptedController,
+    controller_on,
+    finished,
+    plays,
+    sends,
+    started,
+)
 
 PATH = "/v1/chat/completions"
 SORTS: list[PointsmanError] = [

@@ -16,18 +16,19 @@ from tests.wire.gateway.conftest import client_of, settings_for
 from tests.wire.gateway.scripted_controller import JSON, SSE, Context, Event, ScriptedController, finished, started
 
 PATH = "/v1/chat/completions"
+OTHER = b'{"stream": true, "other": 1}'
 PACKED = {**SSE, "content-encoding": "gzip"}
 
 
 class Pausing:
-    """A script that sends some bytes, waits to be told, and sends the rest; a request whose body is `other` always gets a silent stream."""
+    """A script that sends some bytes, waits to be told, and sends the rest; a request whose body is `OTHER` always gets a silent stream."""
 
     def __init__(self, headers: dict[str, str], before: bytes, after: bytes) -> None:
         self.go_on = asyncio.Event()
         self._headers, self._before, self._after = headers, before, after
 
     async def __call__(self, request: route_service_pb2.RelayRequest, context: Context) -> None:
-        if request.body == b"other":
+        if request.body == OTHER:
             await context.write(started(headers=SSE))
             await asyncio.Event().wait()
         if self._before:

@@ -1,4 +1,4 @@
-"""Whatever is parsed is either refused in a declared way, or means what a plain reference says that it means."""
+"""Whatever a request holds is either refused in a declared way, or means what a plain reference says that it means."""
 
 from __future__ import annotations
 
@@ -10,27 +10,19 @@ import orjson
 from google.protobuf.message import DecodeError
 from hypothesis import strategies as st
 
-from controller.backend_headers import retry_after
 from controller.body import parse_body
-from controller.chat_codec import chat_to_body, chunk_from_event, completion_from_json
+from controller.chat_codec import chat_to_body
 from controller.endpoints import ENDPOINTS
-from controller.estimate import answered_characters, asked_characters
+from controller.estimate import asked_characters
 from controller.plan import make_plan
 from controller.scored_text import clipped, scored_text
-from controller.sse import EventSplitter
-from controller.usage import UsageWatch, usage_of
-from gateway.deadline import LONGEST_S, asked_timeout
-from gateway.headers import request_id, sendable, trace_context, wants_receipt
-from pointsman.runtime.decision_headers import PREFIX, routing_from_headers
-from pointsman.runtime.errors import BackendFailed, InvalidBody, InvalidModelString, InvalidRequest, InvalidRoutingSpec, PointsmanError
+from pointsman.runtime.errors import InvalidBody, InvalidModelString, PointsmanError
 from pointsman.runtime.model_string import parse_model_string
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import chat_pb2, routing_pb2
 from tests.fuzz import messages, texts
 from tests.fuzz.campaign import Campaign
 
-_LATIN = st.text(st.characters(max_codepoint=255))
-"""What a header's value may be once HTTP has let it through, and more."""
 _STRATEGY = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 
@@ -93,80 +85,6 @@ def test_any_bytes_are_refused_or_spliced_where_model_stands(campaign: Campaign)
     campaign.run("body: bytes", st.one_of(st.binary(), st.binary().map(lambda b: b'{"model":"m",' + b + b"}")), _spliced, long=8_000)
 
 
-def test_however_a_stream_is_cut_its_events_are_the_same(campaign: Campaign) -> None:
-    """And no byte is lost."""
-
-    def events(pieces: list[bytes]) -> list[bytes]:
-        splitter = EventSplitter()
-        return [event for piece in pieces for event in splitter.feed(piece)] + [splitter.rest()]
-
-    def check(pieces: list[bytes]) -> None:
-        assert b"".join(events(pieces)) == b"".join(pieces)
-        assert events(pieces) == events([b"".join(pieces)])
-
-    line = st.one_of(st.sampled_from([b"data: {}", b": comment", b"event: x", b"data:", b""]), st.binary(max_size=6))
-    ends = st.sampled_from([b"\n", b"\r\n", b"\r", b"\n\n", b"\r\n\r\n", b"\r\r"])
-    stream = st.lists(st.tuples(line, ends).map(b"".join), max_size=8).map(b"".join)
-    campaign.run("SSE: events however cut", texts.pieces_of(stream), check, long=8_000)
-
-
-def test_usage_is_found_however_a_stream_is_cut(campaign: Campaign) -> None:
-    """The same tokens, within what a counter takes, and as many characters."""
-
-    def watched(pieces: list[bytes]) -> tuple[bytes | None, int]:
-        watch = UsageWatch()
-        for piece in pieces:
-            watch.feed(piece)
-        return watch.usage.SerializeToString() if watch.usage else None, watch.characters
-
-    def check(pieces: list[bytes]) -> None:
-        assert watched(pieces) == watched([b"".join(pieces)])
-
-    counts = st.one_of(st.integers(), st.booleans(), texts.json_values(2))
-    names = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
-    usage = st.fixed_dictionaries({}, optional=dict.fromkeys(names, counts))
-    event = st.fixed_dictionaries({}, optional={"usage": usage, "choices": texts.json_values(6), "response": texts.json_values(4)})
-    line = texts.written(st.one_of(event, event, texts.json_values())).map(lambda data: b"data: " + data)
-    stream = st.lists(st.tuples(line, st.sampled_from([b"\n\n", b"\r\n\r\n", b"\n", b""])).map(b"".join), max_size=4).map(b"".join)
-    campaign.run("SSE: usage however cut", texts.pieces_of(stream), check, long=3_000)
-
-
-def test_any_answer_of_a_backend_is_read_without_failing(campaign: Campaign) -> None:
-    """Its usage, its length, and its typed form; what isn't one is the backend's failure."""
-
-    def check(answer: bytes) -> None:
-        chunk_from_event(b"data: " + answer + b"\n\n")
-        try:
-            assert completion_from_json(answer, "weak").body == answer
-        except BackendFailed:
-            return
-        value = orjson.loads(answer)
-        assert answered_characters(value) >= 0
-        if usage := usage_of(value):
-            assert 0 <= usage.prompt_tokens < 1 << 53
-            assert 0 <= usage.completion_tokens < 1 << 53
-
-    campaign.run("backend's answer", st.one_of(texts.written(texts.json_values(20)), texts.written(texts.bodies())), check, long=6_000)
-
-
-def test_any_retry_after_is_seconds_or_nonsense(campaign: Campaign) -> None:
-    """Never less than none."""
-
-    def check(text: str) -> None:
-        seconds = retry_after(text)
-        assert seconds is None or seconds >= 0
-
-    number = st.integers(-9, 10**24).map(str)
-    date = st.tuples(
-        st.sampled_from(["Mon, ", "", "x"]),
-        number,
-        st.sampled_from([" Jan ", " Foo ", "-1-"]),
-        number,
-        st.sampled_from([" 00:00:00 GMT", " 99:99:99 +9999", " 1:1 -2359", "", " 00:00:00 +99999999999999999999"]),
-    ).map("".join)
-    campaign.run("Retry-After", st.one_of(number, date, _LATIN), check, long=10_000)
-
-
 def test_any_body_is_read_or_refused_by_every_endpoint(campaign: Campaign) -> None:
     """What is scored, what only a named backend can answer, what a backend needs, and how long it is."""
 
@@ -216,62 +134,6 @@ def test_a_clipped_text_is_no_longer_than_it_may_be(campaign: Campaign) -> None:
         assert text.endswith(kept[most * 3 // 4 :])
 
     campaign.run("clipped text", st.tuples(st.text(), st.integers(1, 30)), check, long=6_000)
-
-
-def test_any_timeout_header_is_seconds_or_is_refused(campaign: Campaign) -> None:
-    """Above 0, at most a day."""
-
-    def check(said: str) -> None:
-        try:
-            seconds = asked_timeout(said, 30.0)
-        except InvalidRequest as error:
-            assert len(error.message) < 300
-            return
-        assert 0 < seconds <= LONGEST_S
-        assert seconds == float(said)
-
-    campaign.run("x-request-timeout", st.one_of(_LATIN, st.floats().map(str), st.text("0159.e-_ +", max_size=9)), check, long=10_000)
-
-
-def test_any_pointsman_headers_are_a_spec_or_are_refused(campaign: Campaign) -> None:
-    """With the header at fault by name."""
-
-    def check(said: dict[str, str]) -> None:
-        try:
-            spec = routing_from_headers(said.items())
-        except InvalidRoutingSpec as error:
-            assert error.param in said
-            return
-        assert spec.pair == said.get(f"{PREFIX}pair", "")
-        if target := spec.WhichOneof("target"):
-            value = said[PREFIX + target.replace("_", "-")]
-            assert 0 <= getattr(spec, target) <= 1
-            assert re.fullmatch(r"[0-9.eE+-]+", value.strip(), re.ASCII), value
-
-    values = st.one_of(_LATIN, st.floats(0, 1).map(str), st.sampled_from(["strong", "weak", "0.5", "1_0", "nan", "1e-1_0"]))
-    names = st.sampled_from(["pair", "tier", "strong-share", "max-quality-loss", "session", "other"]).map(lambda name: PREFIX + name)
-    campaign.run("x-pointsman-* headers", st.dictionaries(names, values, max_size=5), check, long=10_000)
-
-
-def test_any_headers_cross_the_edge_or_stay(campaign: Campaign) -> None:
-    """What goes out is what HTTP and gRPC can carry."""
-
-    def check(said: dict[str, str]) -> None:
-        assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", request_id(said))
-        for _, value in trace_context(said):
-            assert value.isascii()
-            assert value.isprintable()
-        for name, value in sendable(list(said.items())):
-            assert not set(name + value) & set("\r\n\0")
-        try:
-            assert wants_receipt(said) in (True, False)
-        except InvalidRequest as error:
-            assert error.param == "x-pointsman-receipt"
-
-    known = st.sampled_from(
-        ["x-request-id", "x-pointsman-request-id", "traceparent", "tracestate", "x-pointsman-receipt", "content-length"]
-    )
-    campaign.run("headers at the edge", st.dictionaries(st.one_of(known, _LATIN), _LATIN, max_size=5), check, long=10_000)
 
 
 def test_any_typed_request_is_a_body_or_is_refused(campaign: Campaign) -> None:
