@@ -30,6 +30,8 @@ DECISION = routing_pb2.Decision(
     reason=routing_pb2.REASON_COMPARISON,
 )
 RECEIPT = routing_pb2.Receipt(request_id="from-controller", decision=DECISION, version="1.2.3 ü")
+STREAMING = b'{"stream": true}'
+"""A body whose answer may be a stream; of any other it's asked for in one message."""
 JSON = {"content-type": "application/json"}
 SSE = {"content-type": "text/event-stream; charset=utf-8"}
 
@@ -86,6 +88,7 @@ class _Collected:
                 self.answer.started.CopyFrom(event.started)
             case "bytes":
                 self.answer.body += event.bytes
+                assert len(self.answer.body) < 64 << 20, "a script without an end, for a body that asks for no stream"
             case "error":
                 code = next(code for code in grpc.StatusCode if code.value[0] == event.error.code)
                 await self._context.abort(code, event.error.message, ((DETAILS_KEY, event.error.SerializeToString()),))

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from gateway.service import Gateway
-from tests.wire.gateway.scripted_controller import SSE, ScriptedController, sends
+from tests.wire.gateway.scripted_controller import SSE, STREAMING, ScriptedController, sends
 
 PATH = "/v1/chat/completions"
 BODY = '{"model": "router-mf-0.5", "messages": [{"role": "user", "content": "你好, canary"}], "seed": 12345678901234567890}'.encode()
@@ -66,7 +66,7 @@ async def test_a_stream_comes_byte_for_byte(rest: httpx.AsyncClient, controller:
     """Wherever the backend cut it, also within a character; with the headers that keep proxies from holding it back."""
     pieces = [b"data: \xe4", b"\xbd\xa0\n", b"\ndata: x\r\n\r\n", *EVENTS]
     controller.relay = sends(pieces, headers={**SSE, "content-length": "3"})
-    async with rest.stream("POST", PATH, content=BODY) as answer:
+    async with rest.stream("POST", PATH, content=STREAMING) as answer:
         got = [piece async for piece in answer.aiter_raw()]
     assert b"".join(got) == b"".join(pieces)
     assert answer.headers["cache-control"] == "no-cache"
@@ -79,7 +79,7 @@ async def test_each_piece_is_a_chunk_of_its_own(gateway: Gateway, controller: Sc
     pieces = [b"data: \xe4", b"\xbd\xa0\n", b"\n", *EVENTS]
     controller.relay = sends(pieces, headers=SSE)
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.rest_port)
-    writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+    writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(STREAMING)}\r\n\r\n".encode() + STREAMING)
     await reader.readuntil(b"\r\n\r\n")
     assert await reader.read() == b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
     writer.close()
@@ -163,7 +163,7 @@ async def test_a_receipt_that_was_asked_for_is_a_comment_at_the_end_of_a_stream(
 ) -> None:
     """After the backend's last byte; a comment is nothing to an event reader."""
     controller.relay = sends(EVENTS, headers=SSE)
-    answer = await rest.post(PATH, content=BODY, headers={"x-pointsman-receipt": "true"})
+    answer = await rest.post(PATH, content=STREAMING, headers={"x-pointsman-receipt": "true"})
     events, _, receipt = answer.content.partition(b": pointsman-receipt ")
     assert events == b"".join(EVENTS)
     assert json.loads(receipt)["request_id"] == "from-controller"
@@ -172,6 +172,6 @@ async def test_a_receipt_that_was_asked_for_is_a_comment_at_the_end_of_a_stream(
 async def test_nothing_is_added_where_no_receipt_was_asked_for(rest: httpx.AsyncClient, controller: ScriptedController) -> None:
     """The backend's bytes and no others."""
     controller.relay = sends(EVENTS, headers=SSE)
-    answer = await rest.post(PATH, content=BODY)
+    answer = await rest.post(PATH, content=STREAMING)
     assert answer.content == b"".join(EVENTS)
     assert "x-pointsman-receipt" not in answer.headers

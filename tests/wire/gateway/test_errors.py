@@ -17,6 +17,7 @@ from pointsman.v1 import route_service_pb2
 from tests.wire.gateway.conftest import client_of, eventually, settings_for
 from tests.wire.gateway.scripted_controller import (
     SSE,
+    STREAMING,
     Context,
     Event,
     ScriptedController,
@@ -85,7 +86,7 @@ async def test_an_error_in_the_middle_of_a_stream_is_its_last_event(gateway: Gat
 async def test_an_error_event_stands_apart_from_half_an_event(rest: httpx.AsyncClient, controller: ScriptedController) -> None:
     """A backend that was cut inside an event doesn't swallow ours; the receipt still comes last."""
     controller.relay = plays(started(headers=SSE), b'data: {"id', CUT, finished())
-    answer = await rest.post(PATH, content=b"{}", headers={"x-pointsman-receipt": "true"})
+    answer = await rest.post(PATH, content=STREAMING, headers={"x-pointsman-receipt": "true"})
     half, error, receipt, _ = answer.text.split("\n\n")
     assert half == 'data: {"id'
     assert '"code": "backend_cut"' in error
@@ -99,7 +100,7 @@ async def test_half_a_whole_answer_never_ends_cleanly(rest: httpx.AsyncClient, c
     headers = {"content-type": "application/json"} | ({"content-length": "100"} if length else {})
     controller.relay = plays(started(headers=headers), b'{"half":', CUT, finished())
     with pytest.raises(httpx.RemoteProtocolError):
-        await rest.post(PATH, content=b"{}")
+        await rest.post(PATH, content=STREAMING)
     controller.relay = sends([b"{}"])
     assert (await rest.post(PATH, content=b"{}")).status_code == 200
 
@@ -112,7 +113,7 @@ async def test_a_deadline_that_passes_between_head_and_body_is_told(rest: httpx.
         await asyncio.Event().wait()
 
     controller.relay = no_body
-    answer = await rest.post(PATH, content=b"{}", headers={"x-request-timeout": "0.3"})
+    answer = await rest.post(PATH, content=STREAMING, headers={"x-request-timeout": "0.3"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
     assert answer.headers["x-pointsman-tier"] == "strong"
 
@@ -130,14 +131,14 @@ async def test_half_an_answer_that_was_held_back_becomes_an_error_with_a_status(
 async def test_a_relay_that_ends_without_its_last_event_is_no_whole_answer(rest: httpx.AsyncClient, controller: ScriptedController) -> None:
     """`finished` is what says that the answer is complete."""
     controller.relay = plays(started(headers=SSE), b"data: 1\n\n")
-    answer = await rest.post(PATH, content=b"{}")
+    answer = await rest.post(PATH, content=STREAMING)
     assert answer.text.startswith('data: 1\n\ndata: {"error"')
 
 
 async def test_a_controller_that_breaks_the_contract_is_one_fixed_sentence(rest: httpx.AsyncClient, controller: ScriptedController) -> None:
     """Bytes before `started` are never passed on."""
     controller.relay = plays(b"early", started(), finished())
-    answer = await rest.post(PATH, content=b"{}")
+    answer = await rest.post(PATH, content=STREAMING)
     assert answer.status_code == 500
     assert answer.json()["error"]["message"] == errors.InternalError().message
 
@@ -148,7 +149,7 @@ async def test_an_undeclared_failure_is_one_fixed_sentence_and_the_next_request_
     """A backend's content-length that is too short breaks the answer inside the gateway; the log has the stack, not the body."""
     controller.relay = sends([b"{}"], headers={"content-type": "x", "content-length": "1"})
     with pytest.raises(httpx.RemoteProtocolError):
-        await rest.post(PATH, content=b'{"canary": 1}')
+        await rest.post(PATH, content=b'{"canary": 1, "stream": true}')
     assert (await rest.get("/health")).status_code == 200
     logged = capsys.readouterr().out
     assert "undeclared error" in logged
@@ -222,7 +223,7 @@ async def test_a_controller_that_stops_during_a_call_is_unavailable(begun: bool)
         await running.enter_async_context(controller_on(controller))
         gateway = await stack.enter_async_context(serving(settings_for(controller.port)))
         rest = await stack.enter_async_context(client_of(gateway))
-        request = asyncio.create_task(rest.post(PATH, content=b"{}"))
+        request = asyncio.create_task(rest.post(PATH, content=STREAMING))
         await controller.running.wait()
         await running.aclose()
         answer = await request

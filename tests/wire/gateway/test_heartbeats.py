@@ -13,7 +13,7 @@ from gateway.event_stream import HEARTBEAT
 from gateway.service import Gateway, serving
 from pointsman.v1 import route_service_pb2
 from tests.wire.gateway.conftest import client_of, settings_for
-from tests.wire.gateway.scripted_controller import JSON, SSE, Context, Event, ScriptedController, finished, started
+from tests.wire.gateway.scripted_controller import JSON, SSE, STREAMING, Context, Event, ScriptedController, finished, started
 
 PATH = "/v1/chat/completions"
 OTHER = b'{"stream": true, "other": 1}'
@@ -50,7 +50,7 @@ async def quick(controller: ScriptedController) -> AsyncIterator[Gateway]:
 
 async def beats(rest: httpx.AsyncClient, count: int) -> None:
     """Returns once a silent stream has had so many."""
-    async with rest.stream("POST", PATH, content=b"other") as answer:
+    async with rest.stream("POST", PATH, content=OTHER) as answer:
         got = b""
         async for piece in answer.aiter_raw():
             got += piece
@@ -61,7 +61,7 @@ async def beats(rest: httpx.AsyncClient, count: int) -> None:
 async def test_a_silent_stream_has_comments_between_its_events(quick: Gateway, controller: ScriptedController) -> None:
     """And the backend's bytes as ever."""
     controller.relay = script = Pausing(SSE, b"data: 1\r\n\r\n", b"data: 2\n\n")
-    async with client_of(quick) as rest, rest.stream("POST", PATH, content=b"{}") as answer:
+    async with client_of(quick) as rest, rest.stream("POST", PATH, content=STREAMING) as answer:
         got = b""
         async for piece in answer.aiter_raw():
             got += piece
@@ -88,7 +88,7 @@ async def test_nowhere_else_there_are_any(
     """While another stream has several."""
     controller.relay = script = Pausing(headers, before, after)
     reader, writer = await asyncio.open_connection("127.0.0.1", quick.rest_port)
-    writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+    writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(STREAMING)}\r\n\r\n".encode() + STREAMING)
     async with client_of(quick) as rest:
         await controller.running.wait()
         await beats(rest, 4)
@@ -110,7 +110,7 @@ async def test_they_can_be_turned_off(controller: ScriptedController) -> None:
         client_of(gateway) as rest,
         client_of(other) as beating,
     ):
-        answer = asyncio.create_task(rest.post(PATH, content=b"{}"))
+        answer = asyncio.create_task(rest.post(PATH, content=STREAMING))
         await beats(beating, 4)
         script.go_on.set()
         assert (await answer).content == b"data: 1\n\ndata: 2\n\n"

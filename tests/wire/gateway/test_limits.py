@@ -11,7 +11,7 @@ import httpx
 from gateway.service import Gateway, serving
 from pointsman.v1 import route_service_pb2
 from tests.wire.gateway.conftest import MAX_BODY, client_of, settings_for
-from tests.wire.gateway.scripted_controller import SSE, Context, Event, ScriptedController, sends, started
+from tests.wire.gateway.scripted_controller import SSE, STREAMING, Context, Event, ScriptedController, sends, started
 
 PATH = "/v1/chat/completions"
 
@@ -97,7 +97,7 @@ async def test_a_caller_that_leaves_in_the_middle_of_a_stream_cancels_the_call(
 ) -> None:
     """Also while the backend is silent."""
     controller.relay = _hangs_in_a_stream
-    async with rest.stream("POST", PATH, content=b"{}") as answer:
+    async with rest.stream("POST", PATH, content=STREAMING) as answer:
         assert await anext(answer.aiter_raw()) == b"data: 1\n\n"
     await controller.cancelled.wait()
 
@@ -115,7 +115,7 @@ async def test_a_caller_that_reads_no_more_and_leaves_cancels_the_call(gateway: 
 
     controller.relay = floods
     with socket.create_connection(("127.0.0.1", gateway.rest_port)) as caller:
-        caller.sendall(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+        caller.sendall(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(STREAMING)}\r\n\r\n".encode() + STREAMING)
         await controller.running.wait()
         await _until_it_stands_still(lambda: written)
     await controller.cancelled.wait()

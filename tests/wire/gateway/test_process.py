@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from pointsman.v1 import route_service_pb2
-from tests.wire.gateway.scripted_controller import SSE, Context, Event, ScriptedController, finished, started
+from tests.wire.gateway.scripted_controller import SSE, STREAMING, Context, Event, ScriptedController, finished, started
 
 
 def _written(folder: Path, **gateway: object) -> Path:
@@ -94,7 +94,7 @@ async def test_a_running_stream_finishes_after_sigterm(tmp_path: Path, controlle
     controller.relay = waits
     async with _process(tmp_path, controllers=[f"127.0.0.1:{controller.port}"]) as process, httpx.AsyncClient(trust_env=False) as client:
         address = str((await _logged(process, "gateway serves"))["rest"])
-        async with client.stream("POST", f"{address}/chat/completions", content=b"{}") as answer:
+        async with client.stream("POST", f"{address}/chat/completions", content=STREAMING) as answer:
             pieces = answer.aiter_raw()
             assert await anext(pieces) == b"data: 1\n\n"
             process.send_signal(signal.SIGTERM)

@@ -12,7 +12,7 @@ from gateway.service import serving
 from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 from tests.wire.gateway.conftest import client_of, settings_for
-from tests.wire.gateway.scripted_controller import SSE, Context, Event, ScriptedController, started
+from tests.wire.gateway.scripted_controller import SSE, STREAMING, Context, Event, ScriptedController, started
 
 PATH = "/v1/chat/completions"
 Relay = route_service_pb2.RelayRequest
@@ -30,9 +30,11 @@ async def test_over_rest(controller: ScriptedController) -> None:
     controller.relay = floods
     async with serving(settings_for(controller.port, max_concurrent=1)) as gateway, client_of(gateway) as rest:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.rest_port, limit=1024)
-        writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\nx-request-timeout: 0.2\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+        writer.write(
+            f"POST {PATH} HTTP/1.1\r\nhost: x\r\nx-request-timeout: 0.2\r\ncontent-length: {len(STREAMING)}\r\n\r\n".encode() + STREAMING
+        )
         await controller.cancelled.wait()
-        while (await rest.post(PATH, content=b"{}", headers={"x-request-timeout": "0.01"})).status_code == 429:
+        while (await rest.post(PATH, content=STREAMING, headers={"x-request-timeout": "0.01"})).status_code == 429:
             await asyncio.sleep(0.05)
         answer = await reader.read()
         writer.close()
