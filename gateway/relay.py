@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.controller_client import CallCancelled, ControllerCall, ControllerClient
-from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout
+from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout, taken_in_time
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
 from gateway.limits import Limits
@@ -59,7 +59,7 @@ class Relay:
         call = self._controller.relay(
             request, request_id=exchange.seen.request_id, timeout_s=deadline.remaining(), trace=trace_context(said)
         )
-        async with _cancelled_when_caller_goes(exchange, call):
+        async with _cancelled_when_caller_goes(exchange, call), taken_in_time(deadline.remaining()):
             await send_answer(exchange, call, with_receipt=with_receipt)
 
 
