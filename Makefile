@@ -54,6 +54,10 @@ test: install check pytest ## Everything CI runs: lint, types, contracts, all te
 pytest: install debian $(VENV)/clients/installed ## All tests (PYTEST_ARGS="tests/unit -k model_string")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: test-faults
+test-faults: install debian ## Faults under load, on purpose: ten minutes, and a table of what each cost
+	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
 .PHONY: check
 check: lint types ## Lint and types
 
