@@ -22,10 +22,11 @@ class State(IntEnum):
 class Permit:
     """One call that the breaker let through. Its outcome counts once; a failure after its success counts in the success's place."""
 
-    def __init__(self, breaker: Breaker, generation: int) -> None:
+    def __init__(self, breaker: Breaker, generation: int, begun: float) -> None:
         self._breaker = breaker
         self._succeeded: bool | None = None
         self.generation = generation
+        self.begun = begun
 
     def succeeded(self) -> None:
         """The backend answers."""
@@ -40,8 +41,13 @@ class Permit:
             self._breaker.count(self, ok=False, instead=was is True)
 
     def released(self) -> None:
-        """It ended and says nothing of the backend's health, such as a call that its caller cancelled."""
-        if self._succeeded is None:
+        """It ended before an answer began, by its caller or its deadline. That says nothing of the backend's health, unless the
+        wait was `slow_s` or longer: then it failed. Impatient callers alone can't open a breaker."""
+        if self._succeeded is not None:
+            return
+        if self._breaker.is_slow(self):
+            self.failed()
+        else:
             self._breaker.release(self)
 
 
@@ -84,7 +90,7 @@ class Breaker:
             if self._probe_at is not None and now < self._probe_at + self._settings.open_s:
                 return None
             self._probe_at = now
-        return Permit(self, self._generation)
+        return Permit(self, self._generation, now)
 
     def count(self, permit: Permit, *, ok: bool, instead: bool = False) -> None:
         """A permit's outcome; `instead` of the success that it had before."""
@@ -100,6 +106,10 @@ class Breaker:
         self._in_a_row = 0 if ok else self._in_a_row + 1
         if not ok and self._is_failing():
             self._move(State.OPEN)
+
+    def is_slow(self, permit: Permit) -> bool:
+        """Whether the call has waited as long as a sound backend should need to begin its answer."""
+        return self._clock() - permit.begun >= self._settings.slow_s
 
     def release(self, permit: Permit) -> None:
         """A permit without an outcome; the next call may probe."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from gateway.controller_call import CallCancelled, ControllerCall, WholeCall
 from gateway.controller_client import ControllerClient
-from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout
+from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout, taken_in_time
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
 from gateway.identity.keyring import caller_metadata
@@ -20,13 +20,11 @@ from gateway.places import Places
 from gateway.relayed_answer import send_answer
 from gateway.whole_answer import may_stream, send_whole
 from pointsman.runtime.decision_headers import routing_from_headers
-from pointsman.runtime.errors import DeadlineExceeded
 from pointsman.runtime.settings import GatewaySettings
 from pointsman.v1 import route_service_pb2
 
 RELAYED: Final = ("chat/completions", "completions", "responses", "embeddings")
 """Paths below /v1."""
-_GRACE_S: Final = 1.0  # for the controller's own word on a deadline that has passed
 
 
 class Relay:
@@ -60,7 +58,7 @@ class Relay:
         trace = [*trace_context(said), *caller_metadata(exchange.caller)]
         named: Any = {"request_id": exchange.seen.request_id, "timeout_s": deadline.remaining(), "trace": trace}
         try:
-            async with asyncio.timeout(deadline.remaining() + _GRACE_S):
+            async with taken_in_time(deadline.remaining()):
                 if may_stream(body):
                     call = self._controller.relay(request, **named)
                     async with _cancelled_when_caller_goes(exchange, call):
@@ -70,11 +68,8 @@ class Relay:
                     whole = self._controller.relay_whole(request, **named)
                     async with _cancelled_when_caller_goes(exchange, whole):
                         await send_whole(exchange, whole, with_receipt=with_receipt)
-        except BaseException as error:
+        except BaseException:
             exchange.seen.tokens = tokens_when_cut(exchange.seen)
-            if isinstance(error, TimeoutError):
-                # The controller keeps the deadline. Whoever takes no more bytes of an answer would hold its place for ever.
-                raise DeadlineExceeded("The deadline passed before the caller had taken the answer.") from None
             raise
 
 

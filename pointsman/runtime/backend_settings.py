@@ -37,6 +37,8 @@ class BreakerSettings(Part):
     window_s: Annotated[float, Field(ge=1, le=3600)] = 30
     open_s: Seconds = 10
     """How long it stays open before one request at a time may try."""
+    slow_s: Seconds = 30
+    """A request that its caller or its deadline ended after waiting so long for an answer's first byte is a failure too."""
 
 
 class BackendSettings(Part):

@@ -82,7 +82,7 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running_product(folder: Path, **settings: Any) -> Iterator[Product]:
+def running_product(folder: Path, *, ready_s: float = 90, **settings: Any) -> Iterator[Product]:
     """`pointsman up` with settings for free ports, ready; stopped on leaving."""
     rest, grpc, controller, metrics, serve, http, strong, weak = free_ports(8)
     written: dict[str, Any] = {
@@ -105,7 +105,7 @@ def running_product(folder: Path, **settings: Any) -> Iterator[Product]:
         )
     product = Product(process, output, f"http://127.0.0.1:{rest}", f"127.0.0.1:{grpc}", f"127.0.0.1:{serve}", written)
     try:
-        product.wait_ready()
+        product.wait_ready(ready_s)
         yield product
     finally:
         if process.poll() is None:

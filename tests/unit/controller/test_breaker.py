@@ -132,6 +132,41 @@ def test_a_cancelled_call_says_nothing() -> None:
     assert (bench.breaker.state, bench.changes) == (State.CLOSED, [])
 
 
+def test_a_call_that_was_given_up_after_a_long_wait_is_a_failure() -> None:
+    """A backend that hangs is found out also where no caller waits for its timeout; who waits less than `slow_s` can't do that."""
+    bench = Bench(slow_s=2)
+    waiting = [bench.admitted() for _ in range(6)]
+    bench.now += 1.9
+    for permit in waiting[:3]:
+        permit.released()
+    assert not bench.opened()
+    bench.now += 0.1
+    for permit in waiting[3:]:
+        permit.released()
+    assert bench.opened()
+
+
+def test_a_probe_that_was_given_up_after_a_long_wait_opens_it_again() -> None:
+    """It isn't tried by one caller after the other."""
+    bench = Bench(slow_s=2)
+    bench.call(False, False, False)
+    bench.now += 10
+    probe = bench.admitted()
+    bench.now += 2
+    probe.released()
+    assert bench.opened()
+
+
+def test_a_long_answer_that_its_caller_ends_stays_a_success() -> None:
+    """It began in time."""
+    bench = Bench(slow_s=2, failures=1)
+    permit = bench.admitted()
+    permit.succeeded()
+    bench.now += 100
+    permit.released()
+    assert bench.changes == []
+
+
 @pytest.mark.parametrize(("share", "extras"), [(0.0, 0), (0.2, 210), (1.0, 1000)])
 def test_a_budget_gives_its_share_and_ten_more(share: float, extras: int) -> None:
     """Whatever asks, for each of a thousand events."""

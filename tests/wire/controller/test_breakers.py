@@ -121,3 +121,26 @@ async def test_refusals_are_the_answers_of_a_sound_backend(
             await relayed(controller, body())
         assert _state(controller) == _CLOSED
     assert len(weak.received) == 6
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+async def test_a_backend_that_hangs_opens_it_before_its_timeout(
+    scorers: ScriptedScorers, weak: ScriptedBackend, strong: ScriptedBackend, hangs_up: bool
+) -> None:
+    """Where callers wait `slow_s` or longer, by their deadline or by hanging up; those who wait less don't."""
+    weak.script = hanging
+    async with _controller(scorers, weak, strong, slow_s=0.3) as controller:
+
+        async def give_up(after_s: float) -> None:
+            call = asyncio.create_task(relayed(controller, body(), timeout=60 if hangs_up else after_s))
+            with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError):
+                await asyncio.wait_for(call, after_s if hangs_up else None)
+
+        await asyncio.gather(*(give_up(0.05) for _ in range(6)))
+        while controller.registry.get_sample_value("pointsman_requests_in_progress"):
+            await asyncio.sleep(0.01)
+        assert _state(controller) == _CLOSED
+        await asyncio.gather(*(give_up(0.4) for _ in range(3)))
+        while _state(controller) == _CLOSED:
+            await asyncio.sleep(0.01)
+        assert (await relayed(controller, body())).decided == ("strong", "strong", "backend_fallback")

@@ -1,0 +1,1 @@
+"""Faults under load, run on purpose: `make test-faults`."""
