@@ -41,4 +41,5 @@ def _stretched(unit: Floats, rate: float, draw: np.random.Generator) -> Floats:
     if summed[-1] < unit[-1]:  # a row of short ones: the last one goes on
         times = np.append(times, times[-1] + (unit[-1] - summed[-1]) / rate)
         summed = np.append(summed, unit[-1])
-    return np.interp(unit, summed, times)
+    moments: Floats = np.interp(unit, summed, times)
+    return moments

@@ -39,9 +39,9 @@ _ELSEWHERE: Final[dict[str, Any]] = {
     "redis_ms_per_increment": 0.0117,
     "sources": {
         "cpu_ms_per_decision": (
-            "PLACEHOLDERS, sums of the libraries' own costs on 2 shared cores (2026-11-22): gateway is Starlette 0.05 and a gRPC call 0.12; "
-            "controller is a gRPC server 0.19, a call to the scorer 0.12 and one to the backend over httpx-aiohttp 0.30; serve_per_call "
-            "is Serve behind HAProxy, saturated, one prompt a call. Our own code comes on top"
+            "placeholders, sums of the libraries' own costs on 2 shared cores (2026-11-22): gateway is Starlette 0.05 and a gRPC "
+            "call 0.12; controller is a gRPC server 0.19, a call to the scorer 0.12 and one to the backend over httpx-aiohttp 0.30; "
+            "serve_per_call is Serve behind HAProxy, saturated, one prompt a call. Our own code comes on top"
         ),
         "haproxy_ms_per_call": "HAProxy's own share of serve_per_call, 0.08 to 0.15 ms, measured with it",
         "hop_ms": "p50 of a call to an idle scorer that computes nothing, measured with it",

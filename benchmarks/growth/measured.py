@@ -65,10 +65,10 @@ class Measured:
         try:
             raw = json.loads(file.read_text(encoding="utf-8"))
             milliseconds = raw["cpu_ms_per_decision"]
-            shares = (milliseconds[name] / 1e3 for name in ("gateway", "controller", "serve_per_call"))
+            gateway, controller, serve = (milliseconds[name] / 1e3 for name in ("gateway", "controller", "serve_per_call"))
             return cls(
                 fits={strategy: fits(rows) for strategy, rows in raw["service"].items()},
-                cpu=Cpu(*shares, haproxy=raw["haproxy_ms_per_call"] / 1e3),
+                cpu=Cpu(gateway, controller, serve, haproxy=raw["haproxy_ms_per_call"] / 1e3),
                 hop=raw["hop_ms"] / 1e3,
                 memory_mib=raw["memory_mib"],
                 raw=raw,

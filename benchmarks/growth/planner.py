@@ -29,8 +29,10 @@ class Assumptions:
     """How much of its one core a gateway or a controller is planned to use."""
     slice_replicas: int = 32
     """Where more are needed, a slice of the traffic that needs about so many is simulated, and the result multiplied."""
-    prompts: int = 30_000
-    """In one simulation."""
+    prompts: int = 20_000
+    """In one simulation at least; and for `seconds` of arrivals, where that's fewer than `most_prompts`."""
+    seconds: float = 10
+    most_prompts: int = 60_000
     arrivals: Kind = "poisson"
     node_vcpu: int = 16
     node_gib: float = 64
@@ -55,6 +57,8 @@ class Plan:
     gib: float
     per_million: float
     """Cost of a million decisions, in the currency of the prices."""
+    load: float
+    """Arrivals over what the replicas would carry with full batches and full calls."""
     sliced: int
     """1, or how many slices like the simulated one make up the traffic."""
     outcome: Outcome
@@ -83,7 +87,8 @@ def _with_controllers(measured: Measured, strategy: str, rate: float, words: int
     least = max(1, math.ceil(rate * full_s / assumed.max_batch))
     slices = max(1, min(controllers, least // assumed.slice_replicas))
     within = service(assumed.max_batch) + assumed.target_ms / 1e3
-    times = arrivals(assumed.arrivals, rate / slices, assumed.prompts, seed=1)
+    count = max(assumed.prompts, min(assumed.most_prompts, math.ceil(rate / slices * assumed.seconds)))
+    times = arrivals(assumed.arrivals, rate / slices, count, seed=1)
 
     @cache
     def outcome(replicas: int) -> Outcome:
@@ -129,7 +134,15 @@ def _call_s(measured: Measured) -> float:
 
 
 def _priced(
-    measured: Measured, strategy: str, rate: float, words: int, assumed: Assumptions, controllers: int, replicas: int, slices: int, found: Outcome
+    measured: Measured,
+    strategy: str,
+    rate: float,
+    words: int,
+    assumed: Assumptions,
+    controllers: int,
+    replicas: int,
+    slices: int,
+    found: Outcome,
 ) -> Plan:
     """A vCPU for every process, and for HAProxy what its calls take of one."""
     memory = measured.memory_mib
@@ -144,4 +157,5 @@ def _priced(
     gpus = replicas * float(measured.raw.get("gpus", {}).get(strategy, 0))
     hourly = vcpus * assumed.vcpu_hour + gib * assumed.gib_hour + gpus * assumed.gpu_hour
     per_million = hourly / 3600 / rate * 1e6
-    return Plan(strategy, rate, words, replicas, controllers, gateways, nodes, vcpus, gib, per_million, slices, found)
+    load = rate * (measured.service(strategy, words)(assumed.max_batch) + _call_s(measured)) / assumed.max_batch / replicas
+    return Plan(strategy, rate, words, replicas, controllers, gateways, nodes, vcpus, gib, per_million, load, slices, found)

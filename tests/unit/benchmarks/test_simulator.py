@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import selectors
 from collections.abc import Mapping
 from math import factorial, inf
 
@@ -14,32 +13,10 @@ import pytest
 from benchmarks.growth.arrivals import arrivals
 from benchmarks.growth.measured import Service
 from benchmarks.growth.parts import Proxy
-from benchmarks.growth.real import Played, played
+from benchmarks.growth.real import Clockless, Played, played
 from benchmarks.growth.simulator import Design, simulate
 
 _COUNT = 60_000
-
-
-class Clockless(asyncio.SelectorEventLoop):
-    """An event loop whose time is what its timers say: it never waits, and nothing else on the machine moves its clock."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        super().__init__(_Leaping(self))
-
-    def time(self) -> float:
-        return self.now
-
-
-class _Leaping(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
-    def __init__(self, loop: Clockless) -> None:
-        super().__init__()
-        self._of = loop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self._of.now += timeout or 0.0
-        found: list[tuple[selectors.SelectorKey, int]] = super().select(0)
-        return found
 
 
 def _played(design: Design, count: int, rate: float) -> Played:
