@@ -69,7 +69,7 @@ def _assumptions(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}-ms", type=float, help="processor ms, in the place of the file's")
     for each in fields(Assumptions):
         kind = type(each.default)
-        choices = ("poisson", "bursty") if each.name == "arrivals" else None
+        choices = {"arrivals": ("poisson", "bursty"), "slots": ("each", "shared")}.get(each.name)
         parser.add_argument(f"--{each.name.replace('_', '-')}", type=kind, default=each.default, choices=choices)
 
 

@@ -6,14 +6,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 from benchmarks.growth.arrivals import Kind, arrivals
 from benchmarks.growth.measured import Measured
 from benchmarks.growth.outcome import Outcome
 from benchmarks.growth.simulator import Design, simulate
+from pointsman.runtime.backend_settings import BackendSettings
+from pointsman.runtime.settings import ControllerSettings, GatewaySettings
 
+Slots = Literal["each", "shared"]
 _MOST_CONTROLLERS: Final = 20_000
+_GATEWAY_HOLDS: Final = GatewaySettings().max_concurrent
+_CONTROLLER_HOLDS: Final = min(ControllerSettings().max_concurrent, 2 * BackendSettings.model_fields["max_connections"].default)
+"""Half of the requests for each backend of a pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,12 @@ class Assumptions:
     loss: float = 0.001
     """The share of prompts that may be refused or too late."""
     max_batch: int = 16
+    slots: Slots = "each"
+    """each: a controller may have a call in flight for every replica, as it is. shared: for its share of the replicas."""
+    streams: int = 100
+    """Calls at once on a controller's connection to HAProxy."""
+    answer_s: float = 0
+    """How long backends take: requests wait for them in gateways and controllers, which hold so many at most. 0: decisions alone."""
     process_use: float = 0.6
     """How much of its one core a gateway or a controller is planned to use."""
     slice_replicas: int = 32
@@ -66,7 +78,7 @@ class Plan:
 
 def plan(measured: Measured, strategy: str, rate: float, words: int, assumed: Assumptions) -> Plan:
     """Raises `InvalidData` for a strategy that wasn't measured, and `ValueError` where no number of replicas is enough."""
-    controllers = processes(rate, measured.cpu.controller, assumed)
+    controllers = processes(rate, measured.cpu.controller, _CONTROLLER_HOLDS, assumed)
     while controllers <= _MOST_CONTROLLERS:
         found = _with_controllers(measured, strategy, rate, words, assumed, controllers)
         if found:
@@ -76,9 +88,9 @@ def plan(measured: Measured, strategy: str, rate: float, words: int, assumed: As
     raise ValueError(f"{strategy} can't answer {rate:g} prompts a second of {words} words within {assumed.target_ms:g} ms")
 
 
-def processes(rate: float, cpu_s: float, assumed: Assumptions) -> int:
-    """Of one core each, at the planned use."""
-    return max(1, math.ceil(rate * cpu_s / assumed.process_use))
+def processes(rate: float, cpu_s: float, holds: int, assumed: Assumptions) -> int:
+    """Of one core each, at the planned use, that hold the requests that wait for backends."""
+    return max(1, math.ceil(rate * cpu_s / assumed.process_use), math.ceil(rate * assumed.answer_s / holds))
 
 
 def _with_controllers(measured: Measured, strategy: str, rate: float, words: int, assumed: Assumptions, controllers: int) -> Plan | None:
@@ -96,7 +108,8 @@ def _with_controllers(measured: Measured, strategy: str, rate: float, words: int
             replicas=replicas,
             service=service,
             controllers=max(1, round(controllers / slices)),
-            slots=replicas * slices,
+            slots=replicas * slices if assumed.slots == "each" else max(1, replicas * slices // controllers),
+            streams=assumed.streams,
             max_batch=assumed.max_batch,
             hop_s=max(0.0, measured.hop - _call_s(measured)) / 2,
             call_s=_call_s(measured),
@@ -146,7 +159,7 @@ def _priced(
 ) -> Plan:
     """A vCPU for every process, and for HAProxy what its calls take of one."""
     memory = measured.memory_mib
-    gateways = processes(rate, measured.cpu.gateway, assumed)
+    gateways = processes(rate, measured.cpu.gateway, _GATEWAY_HOLDS, assumed)
     haproxy = found.calls_per_s * slices * measured.cpu.haproxy
     replicas_mib = replicas * memory[strategy]
     by_cpu = (replicas + haproxy) / assumed.node_vcpu

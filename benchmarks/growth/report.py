@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.growth import text
+from benchmarks.growth import premises, text
 from benchmarks.growth.arrivals import arrivals
 from benchmarks.growth.breaking import limits
 from benchmarks.growth.coalescing import Crowd, crowds, loads, sizes
@@ -38,15 +39,16 @@ def write_report(measured: Measured, assumed: Assumptions, folder: Path, rates: 
     example = plans["mf"] if "mf" in plans else next(iter(plans.values()))
     at_load = {strategy: loads(measured, strategy, WORDS, assumed) for strategy in plans}
     parts = [
-        text.head(measured, " ".join(sys.argv[1:]), time.strftime("%Y-%m-%d"), WORDS, assumed),
-        text.services(measured),
-        text.checks(_checks(), _against_the_batcher(assumed)),
+        premises.head(measured, " ".join(sys.argv[1:]), time.strftime("%Y-%m-%d"), WORDS, assumed),
+        premises.services(measured),
+        premises.checks(_checks(), _against_the_batcher(assumed), os.getloadavg()[0]),
         text.plans(plans, WORDS),
         text.lengths(_by_length(measured, plans, assumed), _LENGTHS),
         text.bursts(_bursty(measured, plans, assumed), _BUSY),
         text.loads(at_load),
         text.crowds(_crowds(measured, assumed), assumed),
         text.sizes({strategy: sizes(measured, strategy, WORDS, assumed) for strategy in _SIZED if strategy in plans}),
+        text.remedies(_remedies(measured, plans, assumed), _STEPS[1]),
         text.breaking(limits(measured, example, assumed), [example[step] for step in _STEPS if step in example]),
     ]
     for each in _plots(plans, at_load):
@@ -82,15 +84,31 @@ def _crowds(measured: Measured, assumed: Assumptions) -> dict[str, list[Crowd]]:
     return {strategy: list(crowds(measured, strategy, WORDS, assumed)) for strategy in _CROWDED if strategy in measured.fits}
 
 
-def _checks() -> Iterator[text.Check]:
+def _remedies(measured: Measured, plans: Mapping[str, Mapping[float, Plan]], assumed: Assumptions) -> dict[str, dict[str, Plan]]:
+    """At 10,000 a second, by what is changed."""
+    rate = _STEPS[1]
+    changes = {
+        "max_batch 4": replace(assumed, max_batch=4),
+        "1,000 streams": replace(assumed, streams=1000),
+        "slots shared out": replace(assumed, slots="shared"),
+        "slots shared out, max_batch 4": replace(assumed, slots="shared", max_batch=4),
+    }
+    return {
+        strategy: {"as it is": by_rate[rate]} | {name: _told(measured, strategy, rate, WORDS, each) for name, each in changes.items()}
+        for strategy, by_rate in plans.items()
+        if rate in by_rate
+    }
+
+
+def _checks() -> Iterator[premises.Check]:
     """M/D/1 at three loads; tests/unit/benchmarks has M/M/c and more."""
     for load in (0.3, 0.6, 0.9):
         design = Design(1, lambda _: 1.0, max_batch=1, max_waiting=np.inf, max_queued=np.inf, timeout_s=np.inf)
-        found = simulate(design, arrivals("poisson", load, 100_000, 1))
-        yield text.Check(f"M/D/1, load {load:g}: mean wait, in service times", load / (2 * (1 - load)), found.mean_wait)
+        found = simulate(design, arrivals("poisson", load, int(30_000 / (1 - load)), 1))
+        yield premises.Check(f"M/D/1, load {load:g}: mean wait, in service times", load / (2 * (1 - load)), found.mean_wait)
 
 
-def _against_the_batcher(assumed: Assumptions) -> Iterator[text.Check]:
+def _against_the_batcher(assumed: Assumptions) -> Iterator[premises.Check]:
     """One real Batcher whose model sleeps 20 ms and 15 ms for each prompt: on a clock of its own, then on the machine's for some 10 s."""
     design = Design(1, Service(0.020, 0.015), max_batch=assumed.max_batch)
     for clock, loop, count in (("a clock of its own", Clockless, 2000), ("this machine's clock", None, 400)):
@@ -98,9 +116,9 @@ def _against_the_batcher(assumed: Assumptions) -> Iterator[text.Check]:
         with asyncio.Runner(loop_factory=loop) as runner:
             real, simulated = runner.run(played(design, times)), simulate(design, times)
         counted = real.latencies[count // 10 :] * 1e3
-        yield text.Check(f"Batcher, 40/s, on {clock}: prompts in a batch", float(np.mean(real.batches)), simulated.batch_size)
-        yield text.Check("p50, ms", float(np.quantile(counted, 0.5)), simulated.p50 * 1e3)
-        yield text.Check("p99, ms", float(np.quantile(counted, 0.99)), simulated.p99 * 1e3)
+        yield premises.Check(f"Batcher, 40/s, on {clock}: prompts in a batch", float(np.mean(real.batches)), simulated.batch_size)
+        yield premises.Check("p50, ms", float(np.quantile(counted, 0.5)), simulated.p50 * 1e3)
+        yield premises.Check("p99, ms", float(np.quantile(counted, 0.99)), simulated.p99 * 1e3)
 
 
 def _plots(plans: Mapping[str, Mapping[float, Plan]], at_load: Mapping[str, text.Loads]) -> Iterator[Plot]:

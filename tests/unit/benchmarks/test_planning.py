@@ -94,6 +94,18 @@ def test_a_million_decisions_cost_what_the_processes_do_meanwhile() -> None:
     assert found.gib == pytest.approx((512 + 64 + 64 + 1024) / 1024)
 
 
+def test_requests_that_wait_for_backends_need_processes_that_hold_them() -> None:
+    """Answers of 10 s, at 1,000 a second: 10,000 requests, of which each gateway and controller holds 2,000."""
+    found = plan(_MEASURED, "mf", 1000, 16, replace(_QUICK, answer_s=10))
+    assert (found.gateways, found.controllers) == (5, 5)
+
+
+def test_slots_that_are_shared_out_make_calls_larger() -> None:
+    each, shared = (plan(_MEASURED, "mf", 2000, 16, replace(_QUICK, process_use=0.1, slots=slots)) for slots in ("each", "shared"))
+    assert each.controllers == shared.controllers == 12
+    assert shared.outcome.call_size > 1.5 * each.outcome.call_size
+
+
 def test_what_fills_up_at_the_lowest_rate_stands_first() -> None:
     found = limits(_MEASURED, {1000: plan(_MEASURED, "mf", 1000, 64, _QUICK)}, _QUICK)
     rates = [each.rate for each in found]
