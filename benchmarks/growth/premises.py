@@ -33,8 +33,8 @@ def head(measured: Measured, arguments: str, date: str, words: int, assumed: Ass
 - Measured {where["date"]} on {where["machine"]}, load {where["load"][0]} to {where["load"][1]}; {versions}: each
   strategy's shipped checkpoint as a replica builds it, medians of processor seconds of one thread, no cache (growth/measured.json).
 - Not measured by that run, in the same file with their sources: a decision takes {cpu["gateway"]:g} ms of a gateway and
-  {cpu["controller"]:g} ms of a controller, a call to a scorer {cpu["serve_per_call"]:g} ms of Serve, and
-  {raw["haproxy_ms_per_call"]:g} ms of that is HAProxy's.
+  {cpu["controller"]:g} ms of a controller, and a call to a scorer {cpu["serve_per_call"]:g} ms of Serve
+  ({raw["haproxy_ms_per_call"]:g} ms of it HAProxy's).
 {sources}
 - Planned {date}. Assumed, for no price here is anybody's: {assumed.vcpu_hour:g} for a vCPU-hour, {assumed.gib_hour:g} for a GiB-hour and
   {assumed.gpu_hour:g} for a GPU-hour, in any currency; a vCPU, as fast as a core here, for every process; gateways and controllers

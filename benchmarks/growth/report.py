@@ -104,8 +104,9 @@ def _checks() -> Iterator[premises.Check]:
     """M/D/1 at three loads; tests/unit/benchmarks has M/M/c and more."""
     for load in (0.3, 0.6, 0.9):
         design = Design(1, lambda _: 1.0, max_batch=1, max_waiting=np.inf, max_queued=np.inf, timeout_s=np.inf)
-        found = simulate(design, arrivals("poisson", load, int(30_000 / (1 - load)), 1))
-        yield premises.Check(f"M/D/1, load {load:g}: mean wait, in service times", load / (2 * (1 - load)), found.mean_wait)
+        # The busier, the longer a queue remembers; and over several draws, for one of them may well come at another rate.
+        waits = [simulate(design, arrivals("poisson", load, int(10_000 / (1 - load)), seed)).mean_wait for seed in range(1, 7)]
+        yield premises.Check(f"M/D/1, load {load:g}: mean wait, in service times", load / (2 * (1 - load)), float(np.mean(waits)))
 
 
 def _against_the_batcher(assumed: Assumptions) -> Iterator[premises.Check]:
@@ -127,5 +128,6 @@ def _plots(plans: Mapping[str, Mapping[float, Plan]], at_load: Mapping[str, text
     cost = "cost of a million decisions (assumed prices)"
     yield Plot("growth-cost.svg", rate, cost, {s: [(r, p.per_million) for r, p in by.items()] for s, by in plans.items()})
     share = "arrivals, as a share of what full batches would carry"
-    curves = {s: [(load, found.p99 * 1e3) for load, found in each] for s, each in at_load.items()}
+    # A p99 of those who got an answer says little where many didn't.
+    curves = {s: [(load, found.p99 * 1e3) for load, found in each if found.lost < 0.001] for s, each in at_load.items()}
     yield Plot("growth-p99.svg", share, "p99 of scoring, ms", curves, log_across=False)

@@ -69,13 +69,15 @@ def bursts(found: Mapping[str, Sequence[tuple[Plan, Plan]]], rates: Sequence[flo
 def loads(found: Mapping[str, Loads]) -> str:
     """Eight replicas at more and more."""
     shares = [share for share, _ in next(iter(found.values()))]
-    rows = [
-        (strategy, *(f"{outcome.p99 * 1e3:.0f} ({outcome.utilisation:.0%})" for _, outcome in each)) for strategy, each in found.items()
-    ]
-    said = (
-        "p99 of scoring in ms, and how busy the replicas are: eight of them, one controller, by the share of what full batches would carry."
-    )
+    rows = [(strategy, *(_at_load(outcome) for _, outcome in each)) for strategy, each in found.items()]
+    said = """p99 of scoring in ms, and how busy the replicas are: eight of them, one controller, by the share of what full batches
+would carry. A model that takes no time leaves its replica idle while its one call is on the way, so that one controller can't fill it."""
     return f"## p99 by load\n\n{said}\n\n{table(('strategy', *(f'{each:.0%}' for each in shares)), rows)}\n\n![p99 by load](growth-p99.svg)"
+
+
+def _at_load(found: Outcome) -> str:
+    lost = f", {found.lost:.0%} lost" if found.lost >= 0.001 else ""
+    return f"{found.p99 * 1e3:.0f} ({found.utilisation:.0%}){lost}"
 
 
 def crowds(found: Mapping[str, Sequence[Crowd]], assumed: Assumptions) -> str:

@@ -33,6 +33,15 @@ def test_one_prompt_at_a_time_waits_as_in_m_d_1(load: float) -> None:
     assert found.utilisation == pytest.approx(load, rel=0.02)
 
 
+def test_one_prompt_at_a_time_waits_exactly_as_the_arrivals_have_it() -> None:
+    """Lindley's recursion, prompt by prompt."""
+    times, waits = arrivals("poisson", 0.9, 10_000, 4), [0.0]
+    for gap in np.diff(times):
+        waits.append(max(0.0, waits[-1] + 1 - gap))
+    design = Design(1, lambda _: 1.0, max_batch=1, max_waiting=inf, max_queued=inf, timeout_s=inf)
+    assert simulate(design, times).mean_wait == pytest.approx(np.mean(waits[1000:]), rel=1e-9)
+
+
 @pytest.mark.parametrize("servers", [2, 5])
 def test_several_replicas_of_random_service_wait_as_in_m_m_c(servers: int) -> None:
     """Erlang's C, over the rate at which the queue drains."""
