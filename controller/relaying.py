@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from controller.exchange import Exchange
-from controller.rpc import Context, tell_usage, write
+from controller.rpc import Context, send_decision, tell_usage, write
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import BackendError, BackendFailed, DeadlineExceeded, PointsmanError
 from pointsman.v1 import error_pb2, route_service_pb2
@@ -16,8 +16,9 @@ _Event = route_service_pb2.RelayResponse
 
 
 async def relay(exchange: Exchange, context: Context, request_id: str) -> None:
-    """Writes the answer as it comes: started, bytes …, error if it was cut, finished. What was decided is in `started`."""
+    """Writes the answer as it comes: started, bytes …, error if it was cut, finished."""
     if exchange.answer.is_stream:
+        await send_decision(context, exchange.decision, request_id)
         await write(context, _Event(started=_started(exchange, exchange.answer.headers)))
         try:
             async for piece in exchange.pieces():
@@ -26,6 +27,7 @@ async def relay(exchange: Exchange, context: Context, request_id: str) -> None:
             await write(context, _Event(error=cut(exchange, error, request_id)))
     else:
         body = await exchange.whole()
+        await send_decision(context, exchange.decision, request_id)
         await write(context, _Event(started=_started(exchange, [*exchange.answer.headers, ("content-length", str(len(body)))])))
         for start in range(0, len(body), _PIECE_BYTES):
             await write(context, _Event(bytes=body[start : start + _PIECE_BYTES]))

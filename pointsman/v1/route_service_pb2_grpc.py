@@ -139,7 +139,7 @@ class RouteServiceServicer(object):
 
     def RelayWhole(self, request, context):
         """Relay of a request that doesn't ask for a stream, in one message, which is less work on both sides. What a backend streams nevertheless
-        comes whole too.
+        comes whole too. What was decided is in the message alone, not in initial metadata.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

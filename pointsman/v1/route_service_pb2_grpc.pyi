@@ -55,7 +55,7 @@ class RouteServiceStub:
     """The raw form that the REST shim uses: the caller's bytes in, the backend's bytes out."""
     RelayWhole: _grpc.UnaryUnaryMultiCallable[_route_service_pb2.RelayWholeRequest, _route_service_pb2.RelayWholeResponse]
     """Relay of a request that doesn't ask for a stream, in one message, which is less work on both sides. What a backend streams nevertheless
-    comes whole too.
+    comes whole too. What was decided is in the message alone, not in initial metadata.
     """
     ListStrategies: _grpc.UnaryUnaryMultiCallable[_route_service_pb2.ListStrategiesRequest, _route_service_pb2.ListStrategiesResponse]
     """What is there: strategies, ready or not, checkpoints, calibrated thresholds; pairs and their models."""
@@ -87,7 +87,7 @@ class RouteServiceAsyncStub(RouteServiceStub):
     """The raw form that the REST shim uses: the caller's bytes in, the backend's bytes out."""
     RelayWhole: _aio.UnaryUnaryMultiCallable[_route_service_pb2.RelayWholeRequest, _route_service_pb2.RelayWholeResponse]  # type: ignore[assignment]
     """Relay of a request that doesn't ask for a stream, in one message, which is less work on both sides. What a backend streams nevertheless
-    comes whole too.
+    comes whole too. What was decided is in the message alone, not in initial metadata.
     """
     ListStrategies: _aio.UnaryUnaryMultiCallable[_route_service_pb2.ListStrategiesRequest, _route_service_pb2.ListStrategiesResponse]  # type: ignore[assignment]
     """What is there: strategies, ready or not, checkpoints, calibrated thresholds; pairs and their models."""
@@ -158,7 +158,7 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_route_service_pb2.RelayWholeResponse, _abc.Awaitable[_route_service_pb2.RelayWholeResponse]]:
         """Relay of a request that doesn't ask for a stream, in one message, which is less work on both sides. What a backend streams nevertheless
-        comes whole too.
+        comes whole too. What was decided is in the message alone, not in initial metadata.
         """
 
     @_abc_1.abstractmethod

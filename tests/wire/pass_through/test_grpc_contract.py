@@ -112,7 +112,8 @@ async def test_a_scorer_that_hangs_leaves_the_backend_its_time(edge: Edge) -> No
     answer = await edge.post("chat/completions", {"x-request-timeout": "2"}, messages=[{"role": "user", "content": "hi"}], stream=True)
     assert (answer.status_code, answer.headers["x-pointsman-reason"]) == (200, "scorer_timeout")
     assert answer.content == b'data: {"choices":[]}\n\n' * 3
-    assert edge.scorers.cancelled == 1
+    while edge.scorers.at_once:  # the call at the scorer ends with the time that it had
+        await asyncio.sleep(0.01)
 
 
 async def test_comparing_tells_which_strategy_failed_and_how(edge: Edge) -> None:

@@ -53,7 +53,7 @@ async def gateway_with(ours: Authority, scripted: ScriptedController) -> AsyncIt
 async def test_new_connections_get_the_new_certificate_and_no_stream_is_lost(ours: Authority, scripted: ScriptedController) -> None:
     """On REST and on gRPC, with a stream under way on each."""
     scripted.relay = paused = Paused()
-    body = b'{"model": "router-mf-0.5"}'
+    body = b'{"model": "router-mf-0.5", "stream": true}'
     async with gateway_with(ours, scripted) as (gateway, metrics):
         ports = (gateway.rest_port, gateway.grpc_port, metrics)
         async with (
