@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
@@ -66,12 +66,16 @@ class _Line:
     settings: BackendSettings
     transport: AiohttpTransport
     extensions: Mapping[str, Any]
+    urls: dict[str, httpx.URL] = field(default_factory=dict)
 
     def request(self, endpoint: str, headers: Iterable[tuple[str, str]], body: bytes) -> httpx.Request:
         own = self.settings
+        if (url := self.urls.get(endpoint)) is None:
+            # Of the few endpoints that there are: parsing an address takes as long as half of a request.
+            url = self.urls[endpoint] = httpx.URL(f"{own.base_url.rstrip('/')}/{endpoint}", params=own.query or None)
         return httpx.Request(
             "POST",
-            httpx.URL(f"{own.base_url.rstrip('/')}/{endpoint}", params=own.query or None),
+            url,
             headers=request_headers(own, headers, body),
             content=_content(body),
             extensions=dict(self.extensions),

@@ -96,6 +96,9 @@ def _running(name: str, command: list[str], settings: dict[str, str]) -> Iterato
         command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
+        time.sleep(1)
+        if process.poll() is not None:
+            raise RuntimeError(f"{name} ended at once: is its port taken?")
         yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
