@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from controller.backend_headers import check_sendable
 from controller.batch import checked
 from controller.chat_codec import chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
@@ -161,6 +162,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
 
     def _relayed(self, request: route_service_pb2.RelayRequest, context: Context, request_id: str) -> Call:
         headers = [(header.name, header.value) for header in request.headers]
+        check_sendable(headers)
         deadline, caller = deadline_of(context, self._timeout_s), caller_of(context)
         return Call(request_id, deadline, request.routing, request.body, request.endpoint, headers, caller=caller)
 
