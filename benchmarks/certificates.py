@@ -23,7 +23,7 @@ import numpy as np
 from pointsman.calibration.certifying import Label, certify, grid_of
 from pointsman.calibration.drift import Drift
 from pointsman.calibration.quantiles import quantile
-from pointsman.runtime.settings import ControllerSettings
+from pointsman.runtime.controller_settings import ControllerSettings
 from scorers.embedding.embedder import DEFAULT_EMBEDDER
 from scorers.embedding.options import embedder_named
 from scorers.offline.benchmarks import PAIR, load_outcomes, prompt_fraction

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,10 +10,9 @@ from typing import Final
 from pointsman import __version__
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import InvalidRequest
+from pointsman.runtime.header_syntax import is_sendable
 from pointsman.runtime.settings_file import read_secret
 
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _USER_AGENT: Final = f"pointsman/{__version__}"
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -52,7 +50,7 @@ def request_headers(settings: BackendSettings, headers: Iterable[tuple[str, str]
 
 def check_sendable(headers: Iterable[tuple[str, str]]) -> None:
     """Raises `InvalidRequest` for a header that HTTP can't carry; one with a line break would become two."""
-    if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in headers):
+    if not all(is_sendable(name, value) for name, value in headers):
         raise InvalidRequest("A header's name or value is nothing that HTTP can carry.", param="headers")
 
 

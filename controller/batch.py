@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.errors import InvalidRequest
-from pointsman.runtime.settings import ControllerSettings
 
 MOST_PROMPTS: Final = 1024
 Item = TypeVar("Item")

@@ -24,7 +24,7 @@ import structlog
 from google.protobuf.json_format import MessageToDict
 from prometheus_client import CollectorRegistry, Counter
 
-from pointsman.runtime.settings import DecisionLogSettings
+from pointsman.runtime.controller_settings import DecisionLogSettings
 from pointsman.runtime.settings_file import SettingsError
 from pointsman.v1 import routing_pb2
 

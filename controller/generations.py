@@ -29,8 +29,9 @@ from controller.shadow import Shadow
 from controller.thresholds import Thresholds
 from controller.unscored import UnscoredSpending
 from controller.watch import Watch
+from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.reloading import Change
-from pointsman.runtime.settings import ControllerSettings, Settings
+from pointsman.runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

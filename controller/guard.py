@@ -9,9 +9,9 @@ import grpc
 import structlog
 
 from pointsman.runtime.addresses import is_loopback
+from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
 from pointsman.runtime.errors import PermissionDenied, PointsmanError, Unauthenticated, wire_form
-from pointsman.runtime.settings import ControllerSettings
 from pointsman.runtime.tokens import Tokens
 
 log = structlog.get_logger()

@@ -14,8 +14,8 @@ from controller.scorers import Score, Scorers, ScoringError
 from controller.watch import Watch
 from pointsman.calibration.certifying import Label
 from pointsman.calibration.making import Data, Scorer, prompts_sha256
+from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.errors import InvalidRequest, NotCalibrated, Unavailable
-from pointsman.runtime.settings import ControllerSettings
 from pointsman.v1 import admin_service_pb2
 
 MOST_EXAMPLES: Final = 200_000

@@ -14,8 +14,8 @@ import structlog
 from controller.coalescing import CoalescingMetrics, Quickest, Slots, flow
 from controller.scorers import Score, ScorerState, ScoringError
 from pointsman.runtime.batcher import Batcher
+from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.errors import Overloaded
-from pointsman.runtime.settings import ControllerSettings
 from pointsman.scorer.v1 import scorer_service_pb2, scorer_service_pb2_grpc
 from pointsman.v1 import routing_pb2
 

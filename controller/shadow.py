@@ -16,10 +16,10 @@ from controller.ledger import strategy_label
 from controller.plan import Plan
 from controller.scored_text import clipped
 from controller.scorers import Scorers, ScoringError
+from pointsman.runtime.controller_settings import ControllerSettings, ShadowSettings
 from pointsman.runtime.decide import is_strong
 from pointsman.runtime.decision_headers import reason_name, tier_name
 from pointsman.runtime.errors import NotCalibrated
-from pointsman.runtime.settings import ControllerSettings, ShadowSettings
 from pointsman.v1 import routing_pb2
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from typing import Final
 from pointsman.calibration.drift import Drift
 from pointsman.calibration.files import Record
 from pointsman.calibration.records import Records
-from pointsman.runtime.settings import ControllerSettings
+from pointsman.runtime.controller_settings import ControllerSettings
 
 _CHECKPOINTS: Final = 3  # of one strategy; two serve during a rollout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.identity.guard import need_admin
 from gateway.identity.keyring import Caller
 from pointsman.runtime.errors import PermissionDenied
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.gateway_settings import GatewaySettings
 
 
 def refuse_admin(settings: GatewaySettings, caller: Caller | None) -> None:

@@ -19,8 +19,9 @@ from gateway.limiting.metrics import LimiterMetrics
 from gateway.limiting.redis_meter import RedisMeter
 from gateway.observer import Observer
 from pointsman.runtime.addresses import is_loopback
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.reloading import Change
-from pointsman.runtime.settings import GatewaySettings, Settings
+from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError, read_secret
 
 log = structlog.get_logger()

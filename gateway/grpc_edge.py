@@ -25,8 +25,8 @@ from gateway.places import Places
 from pointsman.runtime.decision_headers import REQUEST_ID
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import InternalError, PointsmanError, wire_form
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.peers import names_of_grpc_peer
-from pointsman.runtime.settings import GatewaySettings
 from pointsman.v1 import admin_service_pb2, route_service_pb2
 
 _DECIDING: Final = frozenset({"Route", "RouteBatch", "CompareStrategies", "ListStrategies"})

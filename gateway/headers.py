@@ -9,6 +9,7 @@ from typing import Final
 
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
 from pointsman.runtime.errors import InvalidRequest
+from pointsman.runtime.header_syntax import is_sendable
 from pointsman.v1 import route_service_pb2
 
 Headers = list[tuple[str, str]]
@@ -29,8 +30,6 @@ _TO_BACKENDS: Final = frozenset(
 _NOT_TO_CALLERS: Final = frozenset(
     {"connection", "date", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
@@ -56,11 +55,7 @@ def to_caller(headers: Iterable[route_service_pb2.Header]) -> Headers:
 
 def sendable(headers: Headers) -> Headers:
     """Those that HTTP can carry: one with a line break, or a length that is no number, would break the answer."""
-    return [
-        (name, value)
-        for name, value in headers
-        if _NAME.fullmatch(name) and _VALUE.fullmatch(value) and (name != "content-length" or _LENGTH.fullmatch(value))
-    ]
+    return [(name, value) for name, value in headers if is_sendable(name, value) and (name != "content-length" or _LENGTH.fullmatch(value))]
 
 
 def trace_context(said: Mapping[str, str]) -> Headers:

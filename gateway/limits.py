@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.reloading import Change, changed_keys, with_values
-from pointsman.runtime.settings import GatewaySettings, Settings
+from pointsman.runtime.settings import Settings
 
 LIVE: Final = ("default_timeout_s", "heartbeat_s", "max_body_bytes", "max_concurrent")
 AT_START_ON_GRPC: Final = ("max_body_bytes", "max_concurrent")

@@ -20,7 +20,7 @@ from gateway.places import Places
 from gateway.relayed_answer import send_answer
 from gateway.whole_answer import may_stream, send_whole
 from pointsman.runtime.decision_headers import routing_from_headers
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2
 
 RELAYED: Final = ("chat/completions", "completions", "responses", "embeddings")

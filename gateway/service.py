@@ -27,9 +27,10 @@ from gateway.relay import RELAYED, Relay
 from gateway.rest_app import Handler, endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
 from pointsman.runtime.client_tls import ControllerAccess
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, bind, build_server
 from pointsman.runtime.reloading import Change
-from pointsman.runtime.settings import GatewaySettings, Settings
+from pointsman.runtime.settings import Settings
 from pointsman.runtime.tls import server_tls
 
 _NOTICE_S: Final = 1.0  # between saying "not ready" and refusing connections, so that load balancers hear of it

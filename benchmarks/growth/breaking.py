@@ -10,7 +10,9 @@ from typing import Final
 from benchmarks.growth.measured import Measured
 from benchmarks.growth.planner import Assumptions, Plan
 from pointsman.runtime.backend_settings import BackendSettings
-from pointsman.runtime.settings import ControllerSettings, DecisionLogSettings, GatewaySettings, StrategySettings
+from pointsman.runtime.controller_settings import ControllerSettings, DecisionLogSettings
+from pointsman.runtime.gateway_settings import GatewaySettings
+from pointsman.runtime.settings import StrategySettings
 
 ANSWER_S: Final = 5.0
 """Assumed: how long a backend takes for an answer."""

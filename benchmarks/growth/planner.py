@@ -13,7 +13,8 @@ from benchmarks.growth.measured import Measured
 from benchmarks.growth.outcome import Outcome
 from benchmarks.growth.simulator import Design, simulate
 from pointsman.runtime.backend_settings import BackendSettings
-from pointsman.runtime.settings import ControllerSettings, GatewaySettings
+from pointsman.runtime.controller_settings import ControllerSettings
+from pointsman.runtime.gateway_settings import GatewaySettings
 
 Slots = Literal["each", "shared"]
 _MOST_CONTROLLERS: Final = 20_000

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import grpc
 
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.pem_files import Pem, PemFiles, PemPaths
-from pointsman.runtime.settings import GatewaySettings
 from pointsman.runtime.tls_settings import ControllerTlsSettings
 from pointsman.runtime.tokens import Tokens
 

@@ -13,8 +13,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from controller.app import running
 from pointsman.runtime.backend_settings import BackendSettings
+from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.reloading import Change
-from pointsman.runtime.settings import ControllerSettings, Settings
+from pointsman.runtime.settings import Settings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 from tests.support.canary import keep
 

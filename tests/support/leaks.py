@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 import structlog
 
-from tests.support.canary import CANARY, FOLDER, carried, keep
+from tests.support.canary import CANARY, FOLDER, carried
 
 _TEE: Final = Path(__file__).parent / "tee"
 _SHOWN: Final = 20
@@ -63,6 +63,7 @@ class Leaks:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Looks at all that was kept, and fails the session where there is something."""
+        self.look("events", "\n".join(_events))
         factory: Any = getattr(session.config, "_tmp_path_factory", None)
         base = factory._basetemp if factory else None
         for path in (*self._folder.iterdir(), *(_logs(base) if base else ()), *_rays_logs(self._began)):
@@ -81,9 +82,12 @@ class Leaks:
         terminalreporter.write_line(f"leaks: {told}; {carried():,} requests brought one to a backend or a scorer")
 
 
+_events: list[str] = []
+
+
 def _kept(logger: Any, method: str, event: Any) -> Any:
-    """The first of structlog's processors."""
-    keep("events", repr(event))
+    """The first of structlog's processors. In memory: a test may have limited the size of this process's files."""
+    _events.append(repr(event))
     return event
 
 

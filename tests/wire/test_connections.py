@@ -14,7 +14,7 @@ import grpc
 import psutil
 
 from gateway.service import serving
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc, routing_pb2
 from tests.support.backend import echoing, hanging, scripted_backend, streaming
 from tests.support.controllers import running_controller

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from gateway.service import serving
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.gateway_settings import GatewaySettings
 from tests.support.backend import ScriptedBackend, answering, echoing, hanging, scripted_backend, streaming
 from tests.support.canary import PROMPT
 from tests.support.controllers import running_controller

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from gateway.service import Gateway, serving
 from pointsman.runtime.error_forms import error_info, status_of
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, calibration_pb2, route_service_pb2, route_service_pb2_grpc, routing_pb2
 from tests.support.backend import echoing, scripted_backend
 from tests.support.certificates import Authority

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pointsman.cli.announcement import announcement
-from pointsman.runtime.settings import GatewaySettings, Settings
+from pointsman.runtime.gateway_settings import GatewaySettings
+from pointsman.runtime.settings import Settings
 
 
 def test_the_curl_line_has_a_place_for_a_key_where_the_gateway_asks_for_one() -> None:

@@ -16,7 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from controller.decision_log import DecisionLog
-from pointsman.runtime.settings import DecisionLogSettings
+from pointsman.runtime.controller_settings import DecisionLogSettings
 from pointsman.runtime.settings_file import SettingsError
 from pointsman.v1 import routing_pb2
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from controller.reload import LIVE, LIVE_OF_A_STRATEGY, LIVE_OWN, taken_over
-from pointsman.runtime.settings import ControllerSettings, Settings, StrategySettings
+from pointsman.runtime.controller_settings import ControllerSettings
+from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.runtime.settings_file import SettingsError
 
 BACKENDS = {name: {"base_url": "http://x/v1", "model": name} for name in ("strong", "weak")}

@@ -17,7 +17,7 @@ from controller.record_book import RecordBook
 from controller.scorers import Score, ScorerState
 from controller.shadow import AT_ONCE, Shadow
 from pointsman.runtime.backend_settings import PairSettings
-from pointsman.runtime.settings import ControllerSettings, ShadowSettings
+from pointsman.runtime.controller_settings import ControllerSettings, ShadowSettings
 from pointsman.v1 import routing_pb2
 
 DECIDED = Decided(routing_pb2.Decision(strategy="mf", threshold=0.5, tier=routing_pb2.TIER_WEAK, reason=routing_pb2.REASON_COMPARISON))

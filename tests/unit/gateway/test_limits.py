@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway.limits import AT_START_ON_GRPC, LIVE, Limits
-from pointsman.runtime.settings import GatewaySettings, Settings
+from pointsman.runtime.gateway_settings import GatewaySettings
+from pointsman.runtime.settings import Settings
 
 
 async def test_limits_are_taken_over_and_what_waits_for_a_restart_is_named() -> None:

@@ -16,9 +16,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
 from controller.guard import Guard, warn_if_open
+from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, bind, build_server
-from pointsman.runtime.settings import ControllerSettings
 from pointsman.runtime.tls_settings import TlsSettings
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, route_service_pb2, route_service_pb2_grpc
 from tests.support.backend import ScriptedBackend

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.service import Gateway, serving
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2_grpc
 from tests.support.canary import keep
 from tests.wire.gateway.scripted_controller import ScriptedController, controller_on

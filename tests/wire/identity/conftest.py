@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from gateway.service import Gateway, serving
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.keys_file import digest_of
-from pointsman.runtime.settings import GatewaySettings
 from tests.support.backend import ScriptedBackend, echoing, scripted_backend
 from tests.support.controllers import RunningController, running_controller
 from tests.support.redis_server import RedisServer, redis_server

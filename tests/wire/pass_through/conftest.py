@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from gateway.service import serving
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2_grpc
 from tests.support.backend import ScriptedBackend, echoing, scripted_backend
 from tests.support.controllers import running_controller

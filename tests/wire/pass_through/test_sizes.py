@@ -12,7 +12,7 @@ import pytest
 
 from gateway.service import serving
 from pointsman.runtime.error_forms import error_info, status_of
-from pointsman.runtime.settings import GatewaySettings
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 from tests.support.backend import echoing, scripted_backend
 from tests.support.controllers import running_controller
