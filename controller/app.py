@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from controller.watch import Watch
 from controller.watch_metrics import WatchCollector
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, bind, build_server
 from pointsman.runtime.lifecycle import until_stopped
+from pointsman.runtime.process import settle
 from pointsman.runtime.reloading import Change, SettingsSource, follow
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import read_secret
@@ -60,8 +60,7 @@ async def run(settings: Settings, source: SettingsSource) -> None:
     with _metrics(settings, registry, tls):
         async with running(settings, registry, tls) as controller:
             log.info("controller ready", grpc=controller.address, metrics=f"{settings.controller.host}:{settings.controller.metrics_port}")
-            # What lives as long as the process is never garbage: collections needn't look at it.
-            gc.freeze()
+            settle()
             following = asyncio.create_task(follow(source, controller.reload), name="settings")
             signal = await until_stopped()
             following.cancel()

@@ -1,14 +1,14 @@
-"""Calls to backends as a receipt has them."""
+"""Calls to backends: as a receipt has them, and as a breaker hears of them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from time import monotonic
 from typing import Final
 
+from controller.backends import Answer
+from controller.breaker import Permit
 from controller.candidates import Candidate
-from controller.retrying import BreakerOpen
+from controller.retrying import BreakerOpen, is_unwell
 from pointsman.runtime.errors import BackendError, error_name
 from pointsman.v1 import routing_pb2
 
@@ -16,22 +16,43 @@ BREAKER_OPEN: Final = "BREAKER_OPEN"
 """The `error` of an attempt that an open breaker spared."""
 
 
-@contextmanager
-def noted(receipt: routing_pb2.Receipt, candidate: Candidate) -> Iterator[Callable[[int], None]]:
-    """Notes one call in the receipt: `answered(status)` at its first byte, or the error that came instead."""
-    clock = asyncio.get_running_loop().time
-    begun = clock()
-    attempt = receipt.attempts.add(backend=candidate.backend, tier=candidate.tier)
+class Attempt:
+    """One call, from before it is made until its answer is closed: `answered` or `failed`, then `close`."""
 
-    def answered(status: int) -> None:
-        attempt.http_status = status
-        attempt.elapsed_s = receipt.timings.first_byte_s = clock() - begun
+    def __init__(self, receipt: routing_pb2.Receipt, candidate: Candidate) -> None:
+        self._begun = monotonic()
+        self._timings = receipt.timings
+        self._noted = receipt.attempts.add(backend=candidate.backend, tier=candidate.tier)
+        self._answer: Answer | None = None
+        self.permit: Permit | None = None
+        """The breaker's leave, where the backend has one."""
 
-    try:
-        yield answered
-    except BaseException as error:
-        attempt.error = BREAKER_OPEN if isinstance(error, BreakerOpen) else error_name(error)
-        attempt.elapsed_s = attempt.elapsed_s or clock() - begun
-        if isinstance(error, BackendError) and not attempt.http_status:
-            attempt.http_status = error.answered
-        raise
+    def answered(self, answer: Answer) -> None:
+        """Its headers are there."""
+        self._answer = answer
+        self._noted.http_status = answer.status
+        self._noted.elapsed_s = self._timings.first_byte_s = monotonic() - self._begun
+        if self.permit:
+            self.permit.succeeded()
+            # A stream that breaks off is told to its reader as its last event, and to nobody else.
+            answer.lost = self.permit.failed
+
+    def failed(self, error: BaseException) -> None:
+        """There is no answer, or it broke off, or whoever asked has gone."""
+        noted = self._noted
+        noted.error = BREAKER_OPEN if isinstance(error, BreakerOpen) else error_name(error)
+        noted.elapsed_s = noted.elapsed_s or monotonic() - self._begun
+        if not isinstance(error, BackendError):
+            return
+        noted.http_status = noted.http_status or error.answered
+        if self.permit:
+            if is_unwell(error):
+                self.permit.failed()
+            self.permit.succeeded()
+
+    async def close(self) -> None:
+        """It is over, whatever became of it."""
+        if self.permit:
+            self.permit.released()
+        if self._answer:
+            await self._answer.close()

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from multidict import CIMultiDict
+
 from pointsman import __version__
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import InvalidRequest
@@ -32,20 +34,41 @@ _CALLERS_OWN: Final = _HOP_BY_HOP | {"host", "expect", "authorization", "proxy-a
 _NOT_PASSED_ON: Final = _HOP_BY_HOP | {"set-cookie", "server", "date", "alt-svc", "strict-transport-security"}
 
 
-def request_headers(settings: BackendSettings, headers: Iterable[tuple[str, str]], body: bytes) -> list[tuple[str, str]]:
+class RequestHeaders:
     """What a backend is sent: the caller's own headers but for what is between us and them, the settings', the key."""
-    own = {name.lower(): value for name, value in settings.headers.items()}
-    if key := read_secret(settings.key_env, settings.key_file):
-        header = settings.key_header.lower()
-        own.setdefault(header, f"Bearer {key}" if header == "authorization" else key)
-    own.setdefault("content-type", "application/json")
-    # Bytes pass untouched, and usage is read from them: no compression.
-    own["accept-encoding"] = "identity"
-    own["content-length"] = str(len(body))
-    said = [(name.lower(), value) for name, value in headers]
-    if not any(name == "user-agent" for name, _ in said):
-        own.setdefault("user-agent", _USER_AGENT)
-    return [*((name, value) for name, value in said if name not in own and name not in _CALLERS_OWN), *own.items()]
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self._settings = settings
+        self._key_header = settings.key_header.lower()
+        self._fixed = {
+            "content-type": "application/json",
+            **{name.lower(): _as_written(value) for name, value in settings.headers.items()},
+            # Bytes pass untouched, and usage is read from them: no compression.
+            "accept-encoding": "identity",
+        }
+        self._not_callers = _CALLERS_OWN | self._fixed.keys() | {self._key_header}
+
+    def of(self, headers: Iterable[tuple[str, str]], body: bytes) -> CIMultiDict[str]:
+        """For a request with this body."""
+        sent = CIMultiDict(self._fixed)
+        sent["content-length"] = str(len(body))
+        if self._key_header not in self._fixed and (key := read_secret(self._settings.key_env, self._settings.key_file)):
+            sent[self._key_header] = f"Bearer {key}" if self._key_header == "authorization" else key
+        for name, value in headers:
+            if (name := name.lower()) not in self._not_callers:
+                sent.add(name, _as_written(value))
+        sent.setdefault("user-agent", _USER_AGENT)
+        return sent
+
+
+def _as_written(value: str) -> str:
+    """So that its bytes on the wire, which are to be UTF-8, are those that came, of which each character is one."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def check_sendable(headers: Iterable[tuple[str, str]]) -> None:
@@ -55,7 +78,7 @@ def check_sendable(headers: Iterable[tuple[str, str]]) -> None:
 
 
 def passes_back(name: str) -> bool:
-    """Whether a response header (lower case, as httpx gives it) goes on; which web pages may call is not the backend's to say."""
+    """Whether a response header (lower case) goes on; which web pages may call is not the backend's to say."""
     return name not in _NOT_PASSED_ON and not name.startswith("access-control-")
 
 

@@ -1,22 +1,19 @@
-"""Calls backends: OpenAI-compatible HTTP servers, by httpx over the httpx-aiohttp transport (its own is 40 times slower).
+"""Calls backends, OpenAI-compatible HTTP servers, by aiohttp. Its exceptions are translated here and go no further (decision 0016).
 
-Requests go to the transport and not through `httpx.AsyncClient`: a relay must not have its cookies, redirects and authentication, and
-they take more CPU than the rest of a call. The only module that knows httpx: its exceptions are translated here.
+A relay has no cookies, no redirects and no authentication of its own, so all of that is off.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
-from controller.backend_headers import passes_back, request_headers, retry_after
+from controller.backend_headers import RequestHeaders, passes_back, retry_after
 from controller.deadline import Deadline
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import (
@@ -28,20 +25,27 @@ from pointsman.runtime.errors import (
     BackendTimeout,
     BackendUnreachable,
     DeadlineExceeded,
+    PointsmanError,
 )
 
 PASSED_THROUGH: Final = frozenset({400, 404, 413, 422})  # the caller's own mistakes, in the backend's words
 _PIECE_BYTES: Final = 256 << 10
+_FOREIGN: Final = (aiohttp.ClientError, OSError)  # TimeoutError is an OSError
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """A backend's response whose headers are there; its bytes are read once, in pieces as they come."""
+    """A backend's response whose headers are there; its bytes are read once, as they come, and it is closed whatever becomes of it."""
 
-    backend: str
-    status: int
-    headers: list[tuple[str, str]]
-    pieces: AsyncIterator[bytes]
+    def __init__(self, backend: str, response: aiohttp.ClientResponse, deadline: Deadline, idle_s: float) -> None:
+        self.backend = backend
+        self.status = response.status
+        self.headers = _passed_back(response)
+        self._response = response
+        self._content = response.content
+        self._deadline = deadline
+        self._idle_s = idle_s
+        self.lost: Callable[[], object] = lambda: None
+        """Called where its bytes break off."""
 
     @property
     def content_type(self) -> str:
@@ -58,28 +62,46 @@ class Answer:
         """Server-sent events."""
         return self.content_type == "text/event-stream"
 
+    async def read(self) -> bytes:
+        """All bytes that have come and weren't read, once there are some; empty at the end.
+
+        Raises `BackendCut` and `BackendTimeout` where no more can come, and `DeadlineExceeded`.
+        """
+        content = self._content
+        remaining = self._deadline.remaining()
+        try:
+            if content.is_eof():  # nothing to wait for, and so no timer: most whole answers
+                return await content.readany()
+            async with asyncio.timeout(min(remaining, self._idle_s)):
+                return await content.readany()
+        except _FOREIGN as error:
+            lost = _translated(error, self.backend, remaining, self._idle_s, BackendCut)
+            if isinstance(lost, BackendError):
+                self.lost()
+            raise lost from None
+
+    async def close(self) -> None:
+        """Ends the connection if it wasn't read to its end; else it has gone back to its pool already."""
+        if not self._response.closed:
+            self._response.release()
+            await self._response.wait_for_close()
+
 
 @dataclass(frozen=True, slots=True)
 class _Line:
     """To one backend, for the life of the process."""
 
     settings: BackendSettings
-    transport: AiohttpTransport
-    extensions: Mapping[str, Any]
-    urls: dict[str, httpx.URL] = field(default_factory=dict)
+    session: aiohttp.ClientSession
+    headers: RequestHeaders
+    urls: dict[str, URL] = field(default_factory=dict)
 
-    def request(self, endpoint: str, headers: Iterable[tuple[str, str]], body: bytes) -> httpx.Request:
-        own = self.settings
+    def url(self, endpoint: str) -> URL:
+        """Of the few endpoints that there are: parsing an address takes as long as half of a request."""
         if (url := self.urls.get(endpoint)) is None:
-            # Of the few endpoints that there are: parsing an address takes as long as half of a request.
-            url = self.urls[endpoint] = httpx.URL(f"{own.base_url.rstrip('/')}/{endpoint}", params=own.query or None)
-        return httpx.Request(
-            "POST",
-            url,
-            headers=request_headers(own, headers, body),
-            content=_content(body),
-            extensions=dict(self.extensions),
-        )
+            url = URL(f"{self.settings.base_url.rstrip('/')}/{endpoint}")
+            self.urls[endpoint] = url = url.update_query(self.settings.query) if self.settings.query else url
+        return url
 
 
 class Backends:
@@ -94,36 +116,40 @@ class Backends:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(line.transport.aclose() for line in self._lines.values()))
+        await asyncio.gather(*(line.session.close() for line in self._lines.values()))
 
-    @asynccontextmanager
-    async def open(
-        self, name: str, endpoint: str, headers: Iterable[tuple[str, str]], body: bytes, deadline: Deadline
-    ) -> AsyncIterator[Answer]:
-        """Posts the body and gives the answer once its headers are there; leaving closes the connection if it isn't read to its end.
+    async def open(self, name: str, endpoint: str, headers: Iterable[tuple[str, str]], body: bytes, deadline: Deadline) -> Answer:
+        """Posts the body and gives the answer once its headers are there; whoever gets it closes it.
 
         Raises a `BackendError` for anything that isn't an answer to pass on: the mapping is the design's rule 7.
         """
         line = self._lines[name]
-        with _translated(name, deadline, line.settings.first_byte_timeout_s, BackendUnreachable) as in_time:
-            async with in_time:
-                response = await line.transport.handle_async_request(line.request(endpoint, headers, body))
+        own, remaining = line.settings, deadline.remaining()
+        try:
+            async with asyncio.timeout(min(remaining, own.first_byte_timeout_s)):
+                response = await line.session.post(
+                    line.url(endpoint), headers=line.headers.of(headers, body), data=_content(body), allow_redirects=False
+                )
+        except _FOREIGN as error:
+            raise _translated(error, name, remaining, own.first_byte_timeout_s, BackendUnreachable) from None
+        answer = Answer(name, response, deadline, own.idle_timeout_s)
         try:
             _refuse_failures(name, response)
-            passed = [(name, value) for name, value in response.headers.multi_items() if passes_back(name)]
-            yield Answer(name, response.status_code, passed, _pieces(name, response, deadline, line.settings.idle_timeout_s))
-        finally:
-            await response.aclose()
+        except BackendError:
+            await answer.close()
+            raise
+        return answer
 
 
 def _line(settings: BackendSettings) -> _Line:
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=settings.max_connections, keepalive_timeout=30)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=settings.max_connections, keepalive_timeout=30),
         # No cookie of one caller's answer may travel with another caller's request.
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
-
-    timeout = {"connect": settings.connect_timeout_s, "pool": settings.connect_timeout_s}
-    return _Line(settings, AiohttpTransport(client=session, trust_env=False), {"timeout": timeout})
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_s, sock_connect=settings.connect_timeout_s),
+    )
+    return _Line(settings, session, RequestHeaders(settings))
 
 
 def _content(body: bytes) -> bytes | AsyncIterator[bytes]:
@@ -136,39 +162,28 @@ async def _slices(body: bytes) -> AsyncIterator[bytes]:
         yield body[start : start + _PIECE_BYTES]
 
 
-async def _pieces(name: str, response: httpx.Response, deadline: Deadline, idle_s: float) -> AsyncIterator[bytes]:
-    pieces = response.aiter_raw()
-    while True:
-        with _translated(name, deadline, idle_s, BackendCut) as in_time:
-            async with in_time:
-                piece = await anext(pieces, None)
-        if piece is None:
-            return
-        yield piece
+def _passed_back(response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
+    """Latin-1 has a character for every byte, so that what isn't ASCII leaves at the edge as it came."""
+    decoded = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.raw_headers)
+    return [(name, value) for name, value in decoded if passes_back(name)]
 
 
-@contextmanager
-def _translated(name: str, deadline: Deadline, at_most_s: float, when_lost: type[BackendError]) -> Iterator[asyncio.Timeout]:
-    """One step and the time that it may take; foreign exceptions become ours."""
-    remaining = deadline.remaining()
-    try:
-        yield asyncio.timeout(min(remaining, at_most_s))
-    except TimeoutError:
+def _translated(error: Exception, name: str, remaining: float, at_most_s: float, when_lost: type[BackendError]) -> PointsmanError:
+    """A step that had `remaining` seconds of its deadline and `at_most_s` of its own, and failed: in our words."""
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        return BackendTimeout(f"The backend {name} could not be reached in time.", backend=name)
+    if isinstance(error, TimeoutError):
         if remaining <= at_most_s:
-            raise DeadlineExceeded(f"The deadline passed while the backend {name} was answering.", backend=name) from None
-        raise BackendTimeout(f"The backend {name} sent nothing for {at_most_s:g} s.", backend=name) from None
-    except aiohttp.ClientResponseError:
-        raise BackendFailed(f"The backend {name} answered with something that isn't HTTP.", backend=name) from None
-    except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-        # httpx-aiohttp calls every lost connection a ConnectTimeout; the cause tells which ones timed out.
-        if isinstance(error.__cause__, TimeoutError):
-            raise BackendTimeout(f"The backend {name} could not be reached in time.", backend=name) from None
-        what = "can't be reached" if when_lost is BackendUnreachable else "cut the connection before its answer was complete"
-        raise when_lost(f"The backend {name} {what}.", backend=name, retry_after_s=1) from None
+            return DeadlineExceeded(f"The deadline passed while the backend {name} was answering.", backend=name)
+        return BackendTimeout(f"The backend {name} sent nothing for {at_most_s:g} s.", backend=name)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return BackendFailed(f"The backend {name} answered with something that isn't HTTP.", backend=name)
+    what = "can't be reached" if when_lost is BackendUnreachable else "cut the connection before its answer was complete"
+    return when_lost(f"The backend {name} {what}.", backend=name, retry_after_s=1)
 
 
-def _refuse_failures(name: str, response: httpx.Response) -> None:
-    status = response.status_code
+def _refuse_failures(name: str, response: aiohttp.ClientResponse) -> None:
+    status = response.status
     if status in PASSED_THROUGH or 200 <= status < 300:
         return
     wait_s = retry_after(response.headers.get("retry-after", ""))

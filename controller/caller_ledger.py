@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from pointsman.runtime.callers import CallerNames
 from pointsman.runtime.decision_headers import tier_name
+from pointsman.runtime.metrics import remembering
 from pointsman.v1 import admin_service_pb2, routing_pb2
 
 Row = admin_service_pb2.StatsResponse.CallerRow
@@ -22,7 +23,7 @@ class CallerLedger:
         row = ["caller", "tier", "backend"]
 
         def counter(name: str, said: str, *labels: str) -> Counter:
-            return Counter(f"pointsman_caller_{name}", said, [*row, *labels], registry=registry)
+            return remembering(Counter(f"pointsman_caller_{name}", said, [*row, *labels], registry=registry))
 
         self._requests = counter("requests", "Finished requests by caller.", "error")
         self._tokens = counter("tokens", "Tokens by caller.", "kind", "estimated")

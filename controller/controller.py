@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from controller.batch import in_order, most_in_flight
@@ -131,7 +132,7 @@ class Controller:
     @asynccontextmanager
     async def exchange(self, call: Call) -> AsyncIterator[Exchange]:
         """Decides and calls the backend; gives the exchange once the backend's response headers are there."""
-        begun = asyncio.get_running_loop().time()
+        begun = monotonic()
         with self._in_use(), self._receipt(call.request_id, call.caller) as receipt:
             endpoint = ENDPOINTS.get(call.endpoint)
             if endpoint is None:
@@ -149,7 +150,7 @@ class Controller:
             candidates = self._candidates(plan, lambda: endpoint.needs(body.fields), receipt.decision)
             call.deadline.check()
             ask = Ask(call.endpoint, call.headers, body.with_model, call.deadline)
-            receipt.timings.router_s = asyncio.get_running_loop().time() - begun
+            receipt.timings.router_s = monotonic() - begun
             async with self._dispatcher.answer(candidates, ask, receipt) as answer:
                 yield Exchange(
                     receipt,
@@ -196,8 +197,7 @@ class Controller:
         """A receipt that is accounted for however the request ends."""
         receipt = routing_pb2.Receipt(request_id=request_id, version=__version__, caller=caller.name)
         flow.set(caller.name or request_id)
-        clock = asyncio.get_running_loop().time
-        begun = clock()
+        begun = monotonic()
         self._ledger.begin()
         try:
             yield receipt
@@ -207,7 +207,7 @@ class Controller:
                 error.decision = dict(decision_headers(receipt.decision))
             raise
         finally:
-            receipt.timings.total_s = clock() - begun
+            receipt.timings.total_s = monotonic() - begun
             receipt.timings.router_s = receipt.timings.router_s or receipt.timings.total_s
             self._ledger.finish(receipt)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 from controller.deadline import Deadline
 from controller.ensemble import Ranks
@@ -92,8 +93,7 @@ class Decider:
 
     async def ask(self, strategy: str, text: str, session: str, deadline: Deadline) -> tuple[routing_pb2.Opinion, float]:
         """One strategy's opinion and the seconds it took; a failure is in the opinion."""
-        clock = asyncio.get_running_loop().time
-        started = clock()
+        started = monotonic()
         controller = self._settings.controller
         budget = deadline.share(controller.scorer_deadline_share, controller.scorer_timeout_s)
         opinion = routing_pb2.Opinion(strategy=strategy)
@@ -105,7 +105,7 @@ class Decider:
         else:
             opinion.strong_win_rate, opinion.checkpoint = score.strong_win_rate, score.checkpoint
             opinion.truncated, opinion.cached = score.truncated or was_clipped, score.cached
-        return opinion, clock() - started
+        return opinion, monotonic() - started
 
     def _without_score(self, plan: Plan, failed: routing_pb2.Opinion) -> tuple[routing_pb2.Tier.ValueType, routing_pb2.Reason.ValueType]:
         """Rule 4: the tier of a request that couldn't be scored, and why, by the (first) strategy that failed. One whose loss is to be

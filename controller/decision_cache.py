@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from time import monotonic
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -23,7 +24,7 @@ class _Flight:
 
     task: asyncio.Task[Score]
     until: float
-    """When it's given up, on the loop's clock: its first asker's deadline."""
+    """When it's given up, on the monotonic clock: its first asker's deadline."""
     waiting: int = 0
 
 
@@ -64,8 +65,7 @@ class DecisionCache:
             self._scores.move_to_end(key)
             self._lookups.labels(strategy, "hit").inc()
             return found
-        clock = asyncio.get_running_loop().time
-        until = clock() + budget_s
+        until = monotonic() + budget_s
         flight = self._flights.get((strategy, digest))
         self._lookups.labels(strategy, "shared" if flight else "miss").inc()
         if flight is None:
@@ -74,7 +74,7 @@ class DecisionCache:
         try:
             return await self._wait(flight, (strategy, digest), budget_s)
         except ScoringError as error:
-            left = until - clock()
+            left = until - monotonic()
             if error.reason != routing_pb2.REASON_SCORER_TIMEOUT or flight.until >= until or left <= 0:
                 raise
         # It was given up for one who had less time.

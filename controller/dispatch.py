@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 
-from controller.attempts import noted
+from controller.attempts import Attempt
 from controller.backends import Answer, Backends
 from controller.breaker import Breaker, Clock, Permit, State
 from controller.budget import Budget
 from controller.candidates import Candidate
 from controller.deadline import Deadline
-from controller.retrying import BreakerOpen, is_unwell, wait_before_retry
+from controller.retrying import BreakerOpen, wait_before_retry
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import (
-    BackendCut,
     BackendError,
-    BackendTimeout,
     FallbackCapped,
 )
 from pointsman.runtime.settings import Settings
@@ -64,13 +62,19 @@ class Dispatcher:
         Once there is an answer, nothing that goes wrong with it leads to another call.
         """
         self._to_strong.add()
-        async with AsyncExitStack() as stack:
-            yield await self._first_answer(stack, candidates, ask, receipt)
+        attempt, answer = await self._first_answer(candidates, ask, receipt)
+        try:
+            yield answer
+        except BaseException as error:
+            attempt.failed(error)
+            raise
+        finally:
+            await attempt.close()
 
-    async def _first_answer(self, stack: AsyncExitStack, candidates: Sequence[Candidate], ask: Ask, receipt: routing_pb2.Receipt) -> Answer:
+    async def _first_answer(self, candidates: Sequence[Candidate], ask: Ask, receipt: routing_pb2.Receipt) -> tuple[Attempt, Answer]:
         first, *others = candidates
         try:
-            return await self._tried(stack, first, ask, receipt)
+            return await self._tried(first, ask, receipt)
         except BackendError as error:
             failure, capped = error, False
         for candidate in others:
@@ -79,13 +83,13 @@ class Dispatcher:
                 capped = True
                 continue
             try:
-                answer = await self._tried(stack, candidate, ask, receipt)
+                answered = await self._tried(candidate, ask, receipt)
             except BackendError:
                 continue
             decision = receipt.decision
             decision.tier, decision.backend, decision.reason = candidate.tier, candidate.backend, routing_pb2.REASON_BACKEND_FALLBACK
             decision.model = self._settings[candidate.backend].model
-            return answer
+            return answered
         if capped:
             raise FallbackCapped(
                 f"{failure.message} Enough requests have fallen back to strong lately (fallback_to_strong_cap).",
@@ -94,13 +98,13 @@ class Dispatcher:
             ) from failure
         raise failure
 
-    async def _tried(self, stack: AsyncExitStack, candidate: Candidate, ask: Ask, receipt: routing_pb2.Receipt) -> Answer:
+    async def _tried(self, candidate: Candidate, ask: Ask, receipt: routing_pb2.Receipt) -> tuple[Attempt, Answer]:
         """One backend's answer, by its retries."""
         own, budget, retries = self._settings[candidate.backend], self._retries[candidate.backend], 0
         budget.add()
         while True:
             try:
-                return await stack.enter_async_context(self._called(candidate, ask, receipt))
+                return await self._called(candidate, ask, receipt)
             except BackendError as error:
                 wait_s = wait_before_retry(error, own, retries)
                 if wait_s is None or wait_s >= ask.deadline.remaining() or self._is_open(candidate) or not budget.take():
@@ -108,41 +112,32 @@ class Dispatcher:
             retries += 1
             await asyncio.sleep(wait_s)
 
-    @asynccontextmanager
-    async def _called(self, candidate: Candidate, ask: Ask, receipt: routing_pb2.Receipt) -> AsyncIterator[Answer]:
-        """One call, noted in the receipt and told to the breaker."""
-        name = candidate.backend
-        with noted(receipt, candidate) as answered, self._permitted(name) as permit:
+    async def _called(self, candidate: Candidate, ask: Ask, receipt: routing_pb2.Receipt) -> tuple[Attempt, Answer]:
+        """One call. Whoever gets its answer closes the attempt."""
+        name, attempt = candidate.backend, Attempt(receipt, candidate)
+        try:
+            attempt.permit = self._permit(name)
             body = ask.body(self._settings[name].model)
-            async with self._backends.open(name, ask.endpoint, ask.headers, body, ask.deadline) as answer:
-                answered(answer.status)
-                if permit:
-                    permit.succeeded()
-                    answer = replace(answer, pieces=_watched(answer.pieces, permit))
-                yield answer
+            answer = await self._backends.open(name, ask.endpoint, ask.headers, body, ask.deadline)
+        except BaseException as error:
+            attempt.failed(error)
+            await attempt.close()
+            raise
+        attempt.answered(answer)
+        return attempt, answer
 
     def _is_open(self, candidate: Candidate) -> bool:
         breaker = self._breakers.get(candidate.backend)
         return breaker is not None and breaker.state is State.OPEN and breaker.retry_after_s > 0
 
-    @contextmanager
-    def _permitted(self, name: str) -> Iterator[Permit | None]:
-        """The breaker's leave for one call. Raises `BreakerOpen` where it isn't given."""
+    def _permit(self, name: str) -> Permit | None:
+        """The breaker's leave for one call, None where there is no breaker. Raises `BreakerOpen` where it isn't given."""
         if (breaker := self._breakers.get(name)) is None:
-            yield None
-            return
+            return None
         if (permit := breaker.admit()) is None:
             message = f"The backend {name} kept failing and isn't called for a while."
             raise BreakerOpen(message, backend=name, retry_after_s=max(0.001, breaker.retry_after_s))
-        try:
-            yield permit
-        except BackendError as error:
-            if is_unwell(error):
-                permit.failed()
-            permit.succeeded()
-            raise
-        finally:
-            permit.released()
+        return permit
 
 
 def _telling(name: str, changed: Callable[[str, State], None]) -> Callable[[State], None]:
@@ -151,13 +146,3 @@ def _telling(name: str, changed: Callable[[str, State], None]) -> Callable[[Stat
         changed(name, state)
 
     return tell
-
-
-async def _watched(pieces: AsyncIterator[bytes], permit: Permit) -> AsyncIterator[bytes]:
-    """The pieces; an answer that breaks off is a failure of the backend that began it."""
-    try:
-        async for piece in pieces:
-            yield piece
-    except (BackendCut, BackendTimeout):
-        permit.failed()
-        raise

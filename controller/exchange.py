@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
+from time import monotonic
 
 import orjson
 
@@ -48,7 +48,7 @@ class Exchange:
         """The stream's bytes as they come. Raises a `BackendError` where it is cut."""
         watch = UsageWatch()
         try:
-            async for piece in self.answer.pieces:
+            while piece := await self.answer.read():
                 watch.feed(piece)
                 yield piece
         finally:
@@ -57,7 +57,7 @@ class Exchange:
     async def whole(self) -> bytes:
         """All bytes of an answer that isn't a stream. Raises `BackendFailed` where it is too long or not what it should be."""
         name, parts, length = self.answer.backend, list[bytes](), 0
-        async for piece in self.answer.pieces:
+        while piece := await self.answer.read():
             parts.append(piece)
             length += len(piece)
             if length > self._max_bytes:
@@ -82,7 +82,7 @@ class Exchange:
         raise BackendFailed(f"The backend {name} answered {self.answer.status} with something that isn't JSON.", backend=name)
 
     def _finish(self, usage: routing_pb2.Usage | None, answered: int) -> None:
-        self.receipt.timings.total_s = asyncio.get_running_loop().time() - self._begun
+        self.receipt.timings.total_s = monotonic() - self._begun
         if usage is None:
             if not 200 <= self.answer.status < 300:
                 return

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from controller.caller_ledger import CallerLedger
 from controller.spending import Spending
 from pointsman.runtime.decision_headers import reason_name, tier_name
+from pointsman.runtime.metrics import remembering
 from pointsman.v1 import routing_pb2
 
 log = structlog.get_logger()
@@ -50,16 +51,17 @@ class Ledger:
         self.spending = Spending()
         self.counters = _counters(registry)
         self.callers = CallerLedger(registry)
-        self._scoring = Histogram("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], buckets=_SECONDS, registry=registry)
-        self._first_byte = Histogram(
+        scoring = Histogram("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], buckets=_SECONDS, registry=registry)
+        first_byte = Histogram(
             "pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", ["backend"], buckets=_SECONDS, registry=registry
         )
-        self._attempts = Counter(
+        attempts = Counter(
             "pointsman_backend_attempts",
             "Calls to backends; kind is first, retry or fallback, outcome ok or the error's reason, in lower case.",
             ["backend", "kind", "outcome"],
             registry=registry,
         )
+        self._scoring, self._first_byte, self._attempts = remembering(scoring), remembering(first_byte), remembering(attempts)
         self._breaker = Gauge("pointsman_backend_breaker", "0 closed, 1 half-open, 2 open.", ["backend"], registry=registry)
         self._in_progress = Gauge("pointsman_requests_in_progress", "Requests begun and not finished.", registry=registry)
         self._ready = Gauge("pointsman_strategy_ready", "1 when the strategy has a replica that answers.", ["strategy"], registry=registry)
@@ -153,7 +155,7 @@ def _counters(registry: CollectorRegistry) -> Counters:
     row = ["pair", "strategy", "tier", "reason"]
 
     def counter(name: str, said: str, labels: list[str]) -> Counter:
-        return Counter(name, said, labels, registry=registry)
+        return remembering(Counter(name, said, labels, registry=registry))
 
     return Counters(
         # Decisions that were only asked for (Route) would blur the share of calls that strong answers, hence `call`.

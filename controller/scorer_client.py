@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final
 
 import grpc
@@ -54,7 +55,7 @@ _CHANNEL_OPTIONS: Final = [
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A prompt, and the time on the loop's clock until which its caller waits for a win rate."""
+    """A prompt, and the time on the monotonic clock until which its caller waits for a win rate."""
 
     prompt: scorer_service_pb2.Prompt
     until: float
@@ -66,7 +67,7 @@ class ScorerClient:
     def __init__(self, strategies: Sequence[str], settings: ControllerSettings, metrics: CoalescingMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._clock = asyncio.get_running_loop().time
+        self._clock = monotonic
         self._slots = {name: Slots(self._clock, settings.calls_per_replica) for name in strategies}
         self._quickest = {name: Quickest(self._clock) for name in strategies}
         self.timeout_s = settings.scorer_timeout_s

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
+from gateway.connection import SCOPE_KEY, Connection
 from gateway.deadline import Deadline
 from gateway.headers import Headers, sendable
 from gateway.identity.keyring import Caller
@@ -75,10 +78,16 @@ class Exchange:
             raise CallerGone
         return message
 
-    async def gone(self) -> None:
-        """Returns when the caller has closed the connection; for use after the body was read."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    @contextmanager
+    def ended_when_caller_goes(self, end: Callable[[], object]) -> Iterator[None]:
+        """Calls `end` the moment the caller closes the connection, and however the block is left."""
+        connection: Connection = self._scope[SCOPE_KEY]
+        connection.watch(end)
+        try:
+            yield
+        finally:
+            connection.forget(end)
+            end()
 
     async def start(self, status: int, headers: Headers) -> None:
         """Sends the status line and the headers, the request's id among them."""
@@ -105,8 +114,9 @@ class Exchange:
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Sends a whole answer."""
         await self.start(status, [*headers, ("content-length", str(len(body)))])
-        await self.write(body)
-        await self.end()
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        self.seen.bytes_out += len(body)
+        self.seen.pieces += 1
 
     async def answer_json(self, status: int, value: object, headers: Headers | None = None) -> None:
         """Sends a JSON document."""

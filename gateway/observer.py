@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from pointsman.runtime.callers import CallerNames
+from pointsman.runtime.metrics import remembering
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "gRPC"})
 _BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -50,18 +51,22 @@ class Observer:
         ProcessCollector(registry=self._registry)
         prefix = "pointsman_gateway_"
         by_endpoint = ("protocol", "endpoint")
-        self._requests = Counter(
-            prefix + "requests", "Requests that have ended.", ("protocol", "endpoint", "method", "status"), registry=self._registry
+        self._requests = remembering(
+            Counter(prefix + "requests", "Requests that have ended.", ("protocol", "endpoint", "method", "status"), registry=self._registry)
         )
-        self._by_caller = Counter(
-            prefix + "caller_requests", "Requests by the name of their key.", ("protocol", "caller", "status"), registry=self._registry
+        self._by_caller = remembering(
+            Counter(
+                prefix + "caller_requests", "Requests by the name of their key.", ("protocol", "caller", "status"), registry=self._registry
+            )
         )
-        self._seconds = Histogram(
-            prefix + "request_seconds", "From arrival to the last byte.", by_endpoint, buckets=_BUCKETS_S, registry=self._registry
+        self._seconds = remembering(
+            Histogram(
+                prefix + "request_seconds", "From arrival to the last byte.", by_endpoint, buckets=_BUCKETS_S, registry=self._registry
+            )
         )
-        self._running = Gauge(prefix + "requests_in_progress", "Requests in progress.", ("protocol",), registry=self._registry)
-        self._bytes_in = Counter(prefix + "request_bytes", "Bytes of request bodies.", by_endpoint, registry=self._registry)
-        self._bytes_out = Counter(prefix + "response_bytes", "Bytes of response bodies.", by_endpoint, registry=self._registry)
+        self._running = remembering(Gauge(prefix + "requests_in_progress", "Requests in progress.", ("protocol",), registry=self._registry))
+        self._bytes_in = remembering(Counter(prefix + "request_bytes", "Bytes of request bodies.", by_endpoint, registry=self._registry))
+        self._bytes_out = remembering(Counter(prefix + "response_bytes", "Bytes of response bodies.", by_endpoint, registry=self._registry))
 
     @property
     def registry(self) -> CollectorRegistry:

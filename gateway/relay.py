@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
-from gateway.controller_call import CallCancelled, ControllerCall, WholeCall
+from gateway.controller_call import CallCancelled
 from gateway.controller_client import ControllerClient
 from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout, taken_in_time
 from gateway.exchange import CallerGone, Exchange
@@ -61,31 +59,15 @@ class Relay:
             async with taken_in_time(deadline.remaining()):
                 if may_stream(body):
                     call = self._controller.relay(request, **named)
-                    async with _cancelled_when_caller_goes(exchange, call):
+                    with exchange.ended_when_caller_goes(call.cancel):
                         await send_answer(exchange, call, with_receipt=with_receipt, heartbeat_s=self._settings.heartbeat_s)
                         exchange.seen.tokens = await call.tokens()
                 else:
                     whole = self._controller.relay_whole(request, **named)
-                    async with _cancelled_when_caller_goes(exchange, whole):
+                    with exchange.ended_when_caller_goes(whole.cancel):
                         await send_whole(exchange, whole, with_receipt=with_receipt)
-        except BaseException:
+        except BaseException as error:
             exchange.seen.tokens = tokens_when_cut(exchange.seen)
+            if isinstance(error, CallCancelled):
+                raise CallerGone from None
             raise
-
-
-@asynccontextmanager
-async def _cancelled_when_caller_goes(exchange: Exchange, call: ControllerCall[Any] | WholeCall) -> AsyncIterator[None]:
-    """Cancels the call the moment the caller closes the connection. Raises `CallerGone`."""
-
-    async def watch() -> None:
-        await exchange.gone()
-        call.cancel()
-
-    watcher = asyncio.get_running_loop().create_task(watch())
-    try:
-        yield
-    except CallCancelled:
-        raise CallerGone from None
-    finally:
-        watcher.cancel()
-        call.cancel()

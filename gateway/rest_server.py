@@ -14,8 +14,11 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway import connection
+from gateway.connection import Connection
+from pointsman.runtime import peers
 from pointsman.runtime.errors import Unavailable
-from pointsman.runtime.peers import SCOPE_KEY, names_in_certificate
+from pointsman.runtime.peers import names_in_certificate
 from pointsman.runtime.tls import ServerTls
 
 _BACKLOG: Final = 2048
@@ -42,18 +45,25 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Puts the names in the client's certificate into each request's scope."""
+    """Puts the connection, and the names in the client's certificate, into each request's scope."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         # Empty where it wasn't verified.
-        self._peer = names_in_certificate(connection.getpeercert()) if connection else ()
+        self._peer = names_in_certificate(secured.getpeercert()) if secured else ()
+
+        self._connection = Connection()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._connection.lost()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         scope: dict[str, object] = self.scope  # type: ignore[assignment]
-        scope[SCOPE_KEY] = self._peer
+        scope[peers.SCOPE_KEY] = self._peer
+        scope[connection.SCOPE_KEY] = self._connection
 
 
 class RestServer:

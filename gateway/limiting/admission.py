@@ -44,6 +44,9 @@ class Admission:
         """A REST handler within its caller's limits."""
 
         async def limited(exchange: Exchange) -> None:
+            if not _is_limited(exchange.caller):
+                await handler(exchange)
+                return
             async with self.admitted(exchange.caller, exchange.seen, exchange.always.extend):
                 await handler(exchange)
 
@@ -58,6 +61,8 @@ def tokens_when_cut(seen: Observation) -> int:
     return seen.bytes_in // _BYTES_PER_TOKEN + seen.pieces if seen.pieces else 0
 
 
-def _is_limited(caller: Caller) -> bool:
+def _is_limited(caller: Caller | None) -> bool:
+    if caller is None:
+        return False
     entry = caller.entry
     return any(limit is not None for limit in (entry.requests_per_minute, entry.tokens_per_minute, entry.concurrent_streams))

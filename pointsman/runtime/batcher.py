@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import Generic, TypeVar
 
 from pointsman.runtime.errors import Overloaded, Unavailable
@@ -21,7 +22,7 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True, eq=False)
 class _Waiting(Generic[Item, Result]):
-    """An item and who hears of it; `since` is on the running loop's clock."""
+    """An item and who hears of it; `since` is on the monotonic clock."""
 
     item: Item
     future: asyncio.Future[Result]
@@ -74,7 +75,7 @@ class Batcher(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         self._admit(1)
         future: asyncio.Future[Result] = loop.create_future()
-        self._enqueue(flow, _Waiting(item, future, loop.time()))
+        self._enqueue(flow, _Waiting(item, future, monotonic()))
         self._pump_soon()
         return await future
 
@@ -84,7 +85,7 @@ class Batcher(Generic[Item, Result]):
         self._admit(len(items))
         futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]
         for item, future in zip(items, futures, strict=True):
-            self._enqueue(flow, _Waiting(item, future, loop.time()))
+            self._enqueue(flow, _Waiting(item, future, monotonic()))
         self._pump_soon()
         try:
             return list(await asyncio.gather(*futures))
@@ -130,8 +131,8 @@ class Batcher(Generic[Item, Result]):
         self._pumping = False
         while self._count and len(self._in_flight) < self._slots() and (batch := self._take()):
             oldest = min(each.since for each in batch)
-            self._sent(len(batch), asyncio.get_running_loop().time() - oldest)
-            task = asyncio.get_running_loop().create_task(self._run_batch(batch))
+            self._sent(len(batch), monotonic() - oldest)
+            task = asyncio.create_task(self._run_batch(batch))
             self._in_flight.add(task)
             task.add_done_callback(self._batch_done)
             if self._abandons:

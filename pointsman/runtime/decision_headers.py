@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from pointsman.runtime.errors import InvalidRoutingSpec
 from pointsman.v1 import routing_pb2
@@ -12,11 +13,13 @@ REQUEST_ID = "x-pointsman-request-id"
 _TIERS = {"strong": routing_pb2.TIER_STRONG, "weak": routing_pb2.TIER_WEAK}
 
 
+@cache
 def tier_name(tier: routing_pb2.Tier.ValueType) -> str:
     """`strong` or `weak`, as in headers, labels and logs."""
     return routing_pb2.Tier.Name(tier).removeprefix("TIER_").lower()
 
 
+@cache
 def reason_name(reason: routing_pb2.Reason.ValueType) -> str:
     """`comparison`, `nothing_to_score`, …, as in headers, labels and logs."""
     return routing_pb2.Reason.Name(reason).removeprefix("REASON_").lower()
