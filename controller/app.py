@@ -104,7 +104,7 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
             max_concurrent=own.max_concurrent,
             max_body_bytes=own.max_body_bytes,
             max_connection_age_s=own.max_connection_age_s,
-            interceptors=[guard],
+            interceptors=guard.interceptors,
         )
         services = cast(grpc.aio.Server, ReadableOnly(server))
         route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), services)

@@ -12,11 +12,10 @@ import orjson
 
 from pointsman.runtime.errors import BodyTooLarge, InvalidBody, InvalidModelString
 
+# What precedes a key, the key, and its value where that is a string or a scalar.
+_FIELD = re.compile(rb'[\s,]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*+:\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s,{}\[\]"]++)?', re.DOTALL)
 # A string, or a bracket; what lies between them (numbers, commas, names) can't end a value. Possessive, so that no input backtracks.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_SCALAR = re.compile(rb"[^\s,}]+")
-_SPACE = re.compile(rb"[\s,:]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +72,18 @@ def _top_level_spans(raw: bytes, once: Collection[str]) -> dict[str, tuple[int, 
     A parser keeps the last of two equal keys and a backend may keep the first, so what routing reads is refused twice.
     """
     spans: dict[str, tuple[int, int]] = {}
-    at = _skip(raw, raw.index(b"{") + 1)
-    while raw[at : at + 1] == b'"':
-        key_end = _end_of(_STRING, raw, at)
-        key = orjson.loads(raw[at:key_end])
-        start = _skip(raw, key_end)
-        end = _value_end(raw, start)
+    at = raw.index(b"{") + 1
+    while field := _FIELD.match(raw, at):
+        key = field[1][1:-1].decode() if b"\\" not in field[1] else orjson.loads(field[1])
         if key in spans and key in once:
             raise InvalidBody(f"{key} appears twice in the body.", param=key)
-        spans[key] = (start, end)
-        at = _skip(raw, end)
+        start, at = field.span(2) if field[2] else (field.end(), _nested_end(raw, field.end()))
+        spans[key] = (start, at)
     return spans
 
 
-def _value_end(raw: bytes, start: int) -> int:
-    first = raw[start : start + 1]
-    if first == b'"':
-        return _end_of(_STRING, raw, start)
-    if first not in (b"{", b"["):
-        return _end_of(_SCALAR, raw, start)
+def _nested_end(raw: bytes, start: int) -> int:
+    """The end of an object or an array."""
     depth = 0
     for token in _TOKEN.finditer(raw, start):
         if token[0] in (b"{", b"["):
@@ -101,17 +93,6 @@ def _value_end(raw: bytes, start: int) -> int:
             if depth == 0:
                 return token.end()
     raise InvalidBody("The body is not valid JSON: a bracket is not closed.")
-
-
-def _skip(raw: bytes, at: int) -> int:
-    return _end_of(_SPACE, raw, at)
-
-
-def _end_of(pattern: re.Pattern[bytes], raw: bytes, at: int) -> int:
-    match = pattern.match(raw, at)
-    if match is None:
-        raise InvalidBody("The body is not valid JSON.")
-    return match.end()
 
 
 def kind_of(value: object) -> str:

@@ -24,7 +24,7 @@ from controller.ledger import Ledger
 from controller.needs import Needs, chat_needs
 from controller.permissions import NOBODY, permitted_backend_plan, permitted_plan, permitted_strategies
 from controller.pins import Pins
-from controller.plan import Plan
+from controller.plan import Plan, Plans
 from controller.scored_text import scored_text
 from controller.shadow import Shadow
 from pointsman import __version__
@@ -65,6 +65,7 @@ class Controller:
     ) -> None:
         """`in_use` is entered while a request is under way, so that the backends stay open."""
         self._settings = settings
+        self._plans = Plans(settings)
         self._shadow = shadow
         self._decider = decider
         self._dispatcher = dispatcher
@@ -83,7 +84,7 @@ class Controller:
     ) -> routing_pb2.Receipt:
         """Decides and doesn't call. The prompt is text, scored as it is, or an OpenAI body's messages."""
         with self._receipt(request_id, caller) as receipt:
-            plan = self._pins.over(permitted_plan(routing, self._settings, caller))
+            plan = self._pins.over(permitted_plan(routing, self._plans, caller))
             await self._decide(plan, self._text(prompt), deadline, receipt)
             self._guard(plan, prompt, receipt.decision)
         return receipt
@@ -98,7 +99,7 @@ class Controller:
     ) -> list[routing_pb2.Decision | PointsmanError]:
         """Each prompt's decision or why there is none, in order; each is accounted for as a request. Raises what is wrong with the spec."""
         try:
-            plan = self._pins.over(permitted_plan(routing, self._settings, caller))
+            plan = self._pins.over(permitted_plan(routing, self._plans, caller))
         except PointsmanError:
             with self._receipt(request_id, caller):
                 raise
@@ -145,7 +146,7 @@ class Controller:
             if why := endpoint.unroutable(body.fields):
                 plan = permitted_backend_plan(routing, self._settings, call.caller, why)
             else:
-                plan = self._pins.over(permitted_plan(routing, self._settings, call.caller, session=body.user))
+                plan = self._pins.over(permitted_plan(routing, self._plans, call.caller, session=body.user))
             await self._decide(plan, text, call.deadline, receipt)
             candidates = self._candidates(plan, lambda: endpoint.needs(body.fields), receipt.decision)
             call.deadline.check()
@@ -159,7 +160,7 @@ class Controller:
                     backends=self._settings.backends,
                     begun=begun,
                     max_bytes=own.max_response_bytes,
-                    asked_characters=asked_characters(body.fields),
+                    asked_characters=lambda: asked_characters(body.fields),
                 )
 
     def _guard(self, plan: Plan, prompt: str | Sequence[Any], decision: routing_pb2.Decision) -> None:

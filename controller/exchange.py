@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from time import monotonic
 
 import orjson
@@ -27,7 +27,7 @@ class Exchange:
         backends: Mapping[str, BackendSettings],
         begun: float,
         max_bytes: int,
-        asked_characters: int = 0,
+        asked_characters: Callable[[], int] = lambda: 0,
     ) -> None:
         """`max_bytes` bounds an answer that isn't a stream; from `asked_characters`, the request's, tokens are estimated where the
         backend counts none."""
@@ -52,7 +52,7 @@ class Exchange:
                 watch.feed(piece)
                 yield piece
         finally:
-            self._finish(watch.usage, watch.characters)
+            self._finish(watch.usage, lambda: watch.characters)
 
     async def whole(self) -> bytes:
         """All bytes of an answer that isn't a stream. Raises `BackendFailed` where it is too long or not what it should be."""
@@ -64,7 +64,7 @@ class Exchange:
                 raise BackendFailed(f"The backend {name} answered with more than {self._max_bytes} bytes.", backend=name)
         body = b"".join(parts)
         checked = self._checked(body)
-        self._finish(usage_of(checked), answered_characters(checked))
+        self._finish(usage_of(checked), lambda: answered_characters(checked))
         return body
 
     def fail(self, error: PointsmanError) -> None:
@@ -81,12 +81,12 @@ class Exchange:
         name = self.answer.backend
         raise BackendFailed(f"The backend {name} answered {self.answer.status} with something that isn't JSON.", backend=name)
 
-    def _finish(self, usage: routing_pb2.Usage | None, answered: int) -> None:
+    def _finish(self, usage: routing_pb2.Usage | None, answered_characters: Callable[[], int]) -> None:
         self.receipt.timings.total_s = monotonic() - self._begun
         if usage is None:
             if not 200 <= self.answer.status < 300:
                 return
-            usage = estimated(self._asked_characters, answered)
+            usage = estimated(self._asked_characters(), answered_characters())
         self.receipt.usage.CopyFrom(usage)
         if cost := cost_of(usage, self.answer.backend, self._strong, self._backends):
             self.receipt.cost.CopyFrom(cost)

@@ -48,6 +48,11 @@ class Guard(grpc.aio.ServerInterceptor):
         self._needs_token = bool(settings.token_env or settings.token_file)
         self._is_open = is_open(settings)
 
+    @property
+    def interceptors(self) -> list[grpc.aio.ServerInterceptor]:
+        """Itself, or none where everybody may call everything: each costs every call a turn."""
+        return [self] if self._needs_token or self._is_open else []
+
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]], handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from controller.plan import Plan, backend_plan, make_plan
+from controller.plan import Plan, Plans, backend_plan
 from pointsman.runtime.errors import PermissionDenied, PointsmanError, UnknownPair, UnknownPolicy, UnknownStrategy
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import caller_pb2, route_service_pb2, routing_pb2
@@ -16,13 +16,13 @@ NOBODY: Final = caller_pb2.Caller(may_pin=True)
 _UNKNOWN: Final[dict[type[PointsmanError], Kind]] = {UnknownStrategy: "strategies", UnknownPair: "pairs", UnknownPolicy: "policies"}
 
 
-def permitted_plan(spec: routing_pb2.RoutingSpec, settings: Settings, caller: caller_pb2.Caller, *, session: str = "") -> Plan:
-    """`make_plan` for a caller. Raises `PermissionDenied` too, naming what is allowed.
+def permitted_plan(spec: routing_pb2.RoutingSpec, plans: Plans, caller: caller_pb2.Caller, *, session: str = "") -> Plan:
+    """The plan of a spec, for a caller. Raises `PermissionDenied` too, naming what is allowed.
 
     To whom a list allows names, one that isn't there and one that isn't allowed look the same.
     """
     try:
-        plan = make_plan(spec, settings, session=session)
+        plan = plans.of(spec, session)
     except (UnknownStrategy, UnknownPair, UnknownPolicy) as error:
         if caller.HasField(kind := _UNKNOWN[type(error)]):
             raise _denied(kind, caller, error.param) from None

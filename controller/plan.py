@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from pointsman.runtime.backend_settings import PairSettings
@@ -22,6 +23,8 @@ from pointsman.v1 import routing_pb2
 
 MAX_SESSION_BYTES = 256
 MAX_STRATEGIES = 5
+_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 512  # bytes; a longer one has fields that we do not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,31 @@ class Plan:
         return self.backends.strong if tier == routing_pb2.TIER_STRONG else self.backends.weak
 
 
-def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str = "") -> Plan:
-    """The plan of a spec; `session` counts where the spec names none. Raises what is wrong with the spec, by name."""
-    session = spec.session or session
-    if len(session.encode()) > MAX_SESSION_BYTES:
-        raise InvalidRoutingSpec(f"The session is longer than {MAX_SESSION_BYTES} bytes.", param="session")
+class Plans:
+    """Plans by one state of the settings. The specs that services send are few, so those that were planned are remembered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._remembered = lru_cache(_REMEMBERED)(self._made)
+
+    def of(self, spec: routing_pb2.RoutingSpec, session: str = "") -> Plan:
+        """The plan of a spec; `session` counts where the spec names none. Raises what is wrong with the spec, by name."""
+        session = spec.session or session
+        if len(session.encode()) > MAX_SESSION_BYTES:
+            raise InvalidRoutingSpec(f"The session is longer than {MAX_SESSION_BYTES} bytes.", param="session")
+        if spec.session:
+            spec = routing_pb2.RoutingSpec.FromString(spec.SerializeToString())
+            spec.ClearField("session")
+        key = spec.SerializeToString()
+        plan = self._remembered(key) if len(key) <= _LONGEST_REMEMBERED else self._made(key)
+        return replace(plan, session=session) if session else plan
+
+    def _made(self, spec: bytes) -> Plan:
+        return make_plan(routing_pb2.RoutingSpec.FromString(spec), self._settings)
+
+
+def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings) -> Plan:
+    """The plan of a spec, without its session. Raises what is wrong with the spec, by name."""
     if backend := _named_backend(spec.model, settings):
         return _only(backend)
     spec = _expanded(spec, settings)
@@ -73,12 +96,12 @@ def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings, *, session: str
         if spec.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
             raise InvalidRoutingSpec("The tier must be TIER_STRONG or TIER_WEAK.", param="routing.tier")
         because = routing_pb2.REASON_PINNED_BY_CALLER
-        return Plan(pair, settings.pairs[pair], strategies, pinned=spec.tier, pinned_because=because, session=session, policy=spec.policy)
+        return Plan(pair, settings.pairs[pair], strategies, pinned=spec.tier, pinned_because=because, policy=spec.policy)
     if not strategies:
         raise InvalidRoutingSpec(
             "The routing spec names no strategy, policy or tier; a model string such as router-mf-0.1 does.", param="routing"
         )
-    plan = replace(Plan(pair, settings.pairs[pair], strategies, session=session, policy=spec.policy), **_target(spec))
+    plan = replace(Plan(pair, settings.pairs[pair], strategies, policy=spec.policy), **_target(spec))
     return plan if len(strategies) == 1 or plan.max_quality_loss is None else _uncertified(plan, settings)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
-from pointsman.runtime.errors import DeadlineExceeded, InvalidRequest
+from pointsman.runtime.errors import InvalidRequest
 
 TIMEOUT_HEADER: Final = "x-request-timeout"
 LONGEST_S: Final = 86_400.0
-_LAST_WORDS_S: Final = 1.0  # after the deadline, for the error that says so to be taken
+LAST_WORDS_S: Final = 1.0
+"""After the deadline, for the error that says so to be taken: it bounds the writing of an answer and not only its making, so that a caller
+who doesn't take it holds no place."""
 _SECONDS = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
 
 
@@ -44,16 +43,3 @@ def asked_timeout(said: str | None, default_s: float) -> float:
             f"{TIMEOUT_HEADER} is a number of seconds above 0 and at most {LONGEST_S:.0f}, not {said[:40]!r}", param=TIMEOUT_HEADER
         )
     return seconds
-
-
-@asynccontextmanager
-async def taken_in_time(seconds: float) -> AsyncIterator[None]:
-    """Bounds the writing of an answer, not only its making: a caller who doesn't take it holds no place past its deadline.
-
-    Raises `DeadlineExceeded`.
-    """
-    try:
-        async with asyncio.timeout(seconds + _LAST_WORDS_S):
-            yield
-    except TimeoutError:
-        raise DeadlineExceeded("The deadline passed before the caller had taken the answer.") from None

@@ -54,9 +54,8 @@ class Exchange:
 
     async def body(self, limit: int, deadline: Deadline) -> bytes:
         """The request's body. Raises `BodyTooLarge` before it has read it all, `DeadlineExceeded` and `CallerGone`."""
-        too_large = BodyTooLarge(f"The body is longer than {limit:,} bytes.")
         if int(self.headers.get("content-length", "0")) > limit:
-            raise too_large
+            raise _too_large(limit)
         pieces: list[bytes] = []
         try:
             async with asyncio.timeout(deadline.remaining()):
@@ -66,7 +65,7 @@ class Exchange:
                     pieces.append(message.get("body", b""))
                     self.seen.bytes_in += len(pieces[-1])
                     if self.seen.bytes_in > limit:
-                        raise too_large
+                        raise _too_large(limit)
                     more = message.get("more_body", False)
         except TimeoutError:
             raise DeadlineExceeded("The deadline passed before the body had arrived.") from None
@@ -154,3 +153,7 @@ class Exchange:
         self.seen.strategy = decision.strategy
         self.seen.tier = tier_name(decision.tier)
         self.seen.reason = reason_name(decision.reason)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is longer than {limit:,} bytes.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -39,7 +39,7 @@ def request_id(said: Mapping[str, str]) -> str:
     for name in (REQUEST_ID, "x-request-id"):
         if _ID.fullmatch(said.get(name, "")):
             return said[name]
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def to_backends(headers: Headers) -> list[route_service_pb2.Header]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
 from gateway.controller_call import CallCancelled
 from gateway.controller_client import ControllerClient
-from gateway.deadline import TIMEOUT_HEADER, Deadline, asked_timeout, taken_in_time
+from gateway.deadline import LAST_WORDS_S, TIMEOUT_HEADER, Deadline, asked_timeout
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
 from gateway.identity.keyring import caller_metadata
@@ -18,6 +19,7 @@ from gateway.places import Places
 from gateway.relayed_answer import send_answer
 from gateway.whole_answer import may_stream, send_whole
 from pointsman.runtime.decision_headers import routing_from_headers
+from pointsman.runtime.errors import DeadlineExceeded
 from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2
 
@@ -56,7 +58,7 @@ class Relay:
         trace = [*trace_context(said), *caller_metadata(exchange.caller)]
         named: Any = {"request_id": exchange.seen.request_id, "timeout_s": deadline.remaining(), "trace": trace}
         try:
-            async with taken_in_time(deadline.remaining()):
+            async with asyncio.timeout(deadline.remaining() + LAST_WORDS_S):
                 if may_stream(body):
                     call = self._controller.relay(request, **named)
                     with exchange.ended_when_caller_goes(call.cancel):
@@ -70,4 +72,6 @@ class Relay:
             exchange.seen.tokens = tokens_when_cut(exchange.seen)
             if isinstance(error, CallCancelled):
                 raise CallerGone from None
+            if isinstance(error, TimeoutError):
+                raise DeadlineExceeded("The deadline passed before the caller had taken the answer.") from None
             raise

@@ -62,7 +62,7 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         bound = stack.enter_context(bind_socket(settings.host, settings.rest_port))
         observer, limits = Observer(), Limits(settings)
         entrance = await stack.enter_async_context(entrance_of(settings, observer))
-        interceptors = [KeyInterceptor(entrance.guard)]
+        interceptors = [KeyInterceptor(entrance.guard)] if entrance.guard.asks_for_keys else []
         # Places keep the limit; this one is for callers that were let go and still haven't taken their answers.
         server = build_server(
             max_concurrent=2 * settings.max_concurrent,

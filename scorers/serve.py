@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SERVICER: Final = "pointsman.scorer.v1.scorer_service_pb2_grpc.add_ScorerServiceServicer_to_server"
 _REQUEST_TIMEOUT_S: Final = 60
+_LOGGING: Final = {"log_level": "WARNING", "enable_access_log": False}
 _CONSTRUCTOR_TRIES: Final = 2
 _CPUS_PER_NEEDED: Final = 4
 
@@ -130,7 +131,7 @@ def _start(settings: Settings, instance: Instance) -> None:
     serve.start(
         http_options=HTTPOptions(host=settings.scorers.host, port=instance.http_port),
         grpc_options=gRPCOptions(port=instance.grpc_port, grpc_servicer_functions=[_SERVICER], request_timeout_s=_REQUEST_TIMEOUT_S),
-        logging_config={"log_level": "WARNING", "enable_access_log": False},
+        logging_config=_LOGGING,
     )
     serve.run_many(
         [_target(name, Deployed.of(strategy)) for name, strategy in settings.strategies.items()],
@@ -173,6 +174,8 @@ def _application(name: str, deployed: Deployed) -> Application:
         max_queued_requests=settings.max_batch,
         max_surge_percent=100,
         max_constructor_retry_count=_CONSTRUCTOR_TRIES,
+        # An application doesn't take over what `serve.start` says.
+        logging_config=_LOGGING,
         ray_actor_options={"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus},
         # Without what Serve itself scales by, so that scaling doesn't stir the replicas there are.
         user_config=settings.model_dump(mode="json", exclude={"min_replicas", "max_replicas"}),

@@ -18,7 +18,7 @@ from scorers.reload import Deploys, reload_on_hangup
 
 _log = structlog.get_logger()
 _STARTING_INTERVAL_S: Final = 0.25
-_INTERVAL_S: Final = 1.0
+_INTERVAL_S: Final = 2.0
 _CONTROLLER_SILENT_S: Final = 30.0
 
 

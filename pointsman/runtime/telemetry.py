@@ -23,20 +23,20 @@ def configure_logging(service: str, settings: LogSettings) -> None:
         _of(service),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info if as_json else structlog.processors.StackInfoRenderer(),
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(serializer=_json) if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    if as_json:
+        shared += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json)]
+    else:
+        shared += [structlog.processors.StackInfoRenderer(), structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     level = logging.getLevelName(settings.level.upper())
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unfailing())),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[*shared, renderer]))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=shared))
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
 
 

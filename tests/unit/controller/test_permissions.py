@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from controller.permissions import NOBODY, permitted_backend_plan, permitted_plan, permitted_strategies, shown_to
+from controller.plan import Plans
 from pointsman.runtime.backend_settings import BackendSettings
-from pointsman.runtime.errors import PermissionDenied, UnknownPair
+from pointsman.runtime.errors import PermissionDenied, UnknownPair, UnknownStrategy
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import caller_pb2, route_service_pb2, routing_pb2
 
@@ -26,6 +27,7 @@ SETTINGS = Settings.model_validate(
         },
     }
 )
+PLANS = Plans(SETTINGS)
 
 
 def caller(*, may_pin: bool = False, **allowed: Any) -> caller_pb2.Caller:
@@ -49,8 +51,8 @@ def caller(*, may_pin: bool = False, **allowed: Any) -> caller_pb2.Caller:
 )
 def test_what_is_allowed_passes(spec: routing_pb2.RoutingSpec, allowed: dict[str, Any]) -> None:
     """A list that isn't there allows everything."""
-    permitted_plan(spec, SETTINGS, caller(**allowed))
-    permitted_plan(spec, SETTINGS, NOBODY)
+    permitted_plan(spec, PLANS, caller(**allowed))
+    permitted_plan(spec, PLANS, NOBODY)
 
 
 @pytest.mark.parametrize(
@@ -74,14 +76,14 @@ def test_what_is_allowed_passes(spec: routing_pb2.RoutingSpec, allowed: dict[str
 def test_anything_else_is_refused_with_what_is_allowed(spec: routing_pb2.RoutingSpec, allowed: dict[str, Any], sentence: str) -> None:
     """What isn't there is told as what isn't allowed, so that names can't be found by trying."""
     with pytest.raises(PermissionDenied) as caught:
-        permitted_plan(spec, SETTINGS, caller(**allowed))
+        permitted_plan(spec, PLANS, caller(**allowed))
     assert caught.value.message == sentence
 
 
 def test_to_whom_nothing_is_denied_what_isnt_there_is_told_so() -> None:
     """With the names that there are."""
     with pytest.raises(UnknownPair, match="default, other"):
-        permitted_plan(Spec(model="router-mf-0.5", pair="nope"), SETTINGS, caller(strategies=["mf"]))
+        permitted_plan(Spec(model="router-mf-0.5", pair="nope"), PLANS, caller(strategies=["mf"]))
 
 
 def test_a_backend_that_must_be_named_must_be_allowed_too() -> None:
@@ -106,3 +108,14 @@ def test_strategies_are_compared_and_listed_as_far_as_they_are_allowed() -> None
     shown = shown_to(some, listed)
     assert [each.name for each in shown.strategies] == ["mf", "random"]
     assert ([each.name for each in shown.pairs], list(shown.policies), list(shown.backends)) == (["other"], [], ["weak"])
+
+
+def test_plans_are_remembered_without_the_sessions_that_come_with_them() -> None:
+    """One session's plan isn't another's, and a wrong spec is wrong each time."""
+    plans = Plans(SETTINGS)
+    first, again = plans.of(Spec(model="router-mf-0.5"), "a"), plans.of(Spec(model="router-mf-0.5", session="b"))
+    assert (first.session, again.session, plans.of(Spec(model="router-mf-0.5")).session) == ("a", "b", "")
+    assert first.backends is again.backends
+    for _ in range(2):
+        with pytest.raises(UnknownStrategy):
+            plans.of(Spec(model="router-nope-0.5"))
