@@ -67,6 +67,14 @@ async def test_a_whole_answer_comes_back_identical(edge: Edge, name: str) -> Non
     assert typed.body == ANSWERS[name]
 
 
+async def test_headers_beyond_ascii_pass_as_the_bytes_that_they_are(edge: Edge) -> None:
+    """Both ways; HTTP has no encoding for them, and most write UTF-8."""
+    edge.weak.script = answering(200, ANSWERS["whole.json"], x_from_backend="grün")
+    answer = await edge.rest.post("/v1/chat/completions", content=BODIES["text"], headers=[(b"user-agent", "für uns".encode())])
+    assert (b"x-from-backend", "grün".encode()) in answer.headers.raw
+    assert edge.weak.received[0].headers["user-agent"] == "für uns".encode().decode("latin-1")
+
+
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
 @pytest.mark.parametrize("name", STREAMS)
 async def test_a_stream_comes_back_identical_however_it_is_cut(edge: Edge, name: str, size: int) -> None:
