@@ -28,7 +28,7 @@ class Admission:
 
         Raises `RateLimited`, and `Unavailable` where nothing counts and the settings say refuse.
         """
-        if caller is None or not _is_limited(caller):
+        if caller is None or not caller.entry.is_limited:
             yield
             return
         verdict = await self._limiter.admit(caller.entry)
@@ -56,8 +56,3 @@ def tokens_when_cut(seen: Observation) -> int:
     Four bytes of the request are a token, and each piece that was sent is one; an answer that hadn't begun took none.
     """
     return seen.bytes_in // _BYTES_PER_TOKEN + seen.pieces if seen.pieces else 0
-
-
-def _is_limited(caller: Caller) -> bool:
-    entry = caller.entry
-    return any(limit is not None for limit in (entry.requests_per_minute, entry.tokens_per_minute, entry.concurrent_streams))
