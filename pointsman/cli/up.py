@@ -67,8 +67,8 @@ def _plan(path: Path | None, scale: Scale) -> Plan:
     try:
         file, root = settings_path(path), checkout_root()
         settings = load_settings(file)
+        specs = child_specs(settings, file.resolve() if file else None, scale)
         wrong = [*contradictions(settings, scale), *unscalable(settings, scale, root)]
-        specs = [] if wrong else child_specs(settings, file.resolve() if file else None, scale)
     except SettingsError as error:
         raise CommandFailed(str(error), USAGE) from None
     except NoCheckout as error:
