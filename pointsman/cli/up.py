@@ -55,9 +55,10 @@ def up(path: Path | None, scale: Scale) -> int:
 
 
 def _logs(root: Path) -> Path:
-    logs = root / "runs" / time.strftime("%Y%m%d-%H%M%S")
+    # Another one may have started in the same second.
+    logs = root / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     try:
-        logs.mkdir(parents=True, exist_ok=True)
+        logs.mkdir(parents=True)
     except OSError as error:
         raise CommandFailed(f"the folder for the logs, {logs}, can't be made: {error.strerror}", FAILED) from None
     return logs
