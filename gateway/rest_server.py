@@ -19,6 +19,7 @@ from pointsman.runtime.peers import SCOPE_KEY, names_in_certificate
 from pointsman.runtime.tls import ServerTls
 
 _BACKLOG: Final = 2048
+_PAUSE_S: Final = 0.2
 
 
 def bind_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -76,9 +77,20 @@ class RestServer:
             ssl_context_factory=(lambda *_: tls.context()) if tls else None,
         )
         self._server = _Server(config)
+        self._bound = bound
+        self._pause_s = min(_PAUSE_S, drain_s / 20)
         self.task: asyncio.Task[None] = asyncio.get_running_loop().create_task(self._server.serve(sockets=[*bound]))
 
     async def stop(self) -> None:
         """Stops accepting, lets running requests finish within `drain_s`, cuts those that don't."""
+        if self._server.started:
+            # Whoever isn't in the queue yet connects again a moment later, and finds who else listens; the queue itself is emptied.
+            for each in self._bound:
+                each.listen(0)
+            await asyncio.sleep(self._pause_s)
+            for server in self._server.servers:
+                server.close()
+            # uvicorn closes what is idle, and who has just connected has yet to ask.
+            await asyncio.sleep(self._pause_s)
         self._server.should_exit = True
         await self.task

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -84,3 +86,38 @@ async def test_the_own_port_asks_for_keys_as_the_shared_one_does(controller: Scr
         assert (await client.get(f"{own}/readyz")).json()["gateway"] == "ok"
         assert (await client.get(f"{own}/metrics")).status_code == 401
         assert (await client.post(f"{own}/v1/chat/completions", json=_BODY)).status_code == 401
+
+
+async def test_who_connects_while_one_of_them_stops_is_answered(controller: ScriptedController) -> None:
+    """By the one that stops, or by the other: the queue of those who wait is emptied before it is closed.
+
+    One connection may be made between the last look and the close; without the emptying it is a queue full.
+    """
+    rest, grpc_port = free_ports(2)
+    outcomes, stopped = Counter[str](), asyncio.Event()
+
+    async def connect() -> None:
+        while not stopped.is_set():
+            outcomes[await _livez(rest)] += 1
+
+    async with _gateway(controller, rest, grpc_port):
+        async with _gateway(controller, rest, grpc_port, drain_s=2):
+            connecting = [asyncio.create_task(connect()) for _ in range(16)]
+            await asyncio.sleep(0.3)
+            before = outcomes["200"]
+        stopped.set()
+        await asyncio.gather(*connecting)
+    assert outcomes["200"] > before > 0
+    assert outcomes.total() - outcomes["200"] <= 1
+
+
+async def _livez(port: int) -> str:
+    """The status, or how there was none, by a new connection."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /livez HTTP/1.0\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+    except OSError as error:
+        return type(error).__name__
+    return answer.decode().partition(" ")[2][:3] or "nothing"
