@@ -112,7 +112,9 @@ def _from_each(addresses: Sequence[str] | None, to: ToController, call: Callable
 
     All are asked, whatever one of them says. Raises `CommandFailed` where one fails.
     """
-    from pointsman.cli.exits import USAGE, CommandFailed
+    import socket
+
+    from pointsman.cli.exits import UNREACHABLE, USAGE, CommandFailed
     from pointsman.runtime.each_controller import each_controller
 
     access = to.access()
@@ -123,7 +125,8 @@ def _from_each(addresses: Sequence[str] | None, to: ToController, call: Callable
         try:
             places = each_controller(named)
         except OSError as error:
-            raise CommandFailed(f"a controller's address can't be used: {error.strerror or error}", USAGE) from None
+            code = UNREACHABLE if isinstance(error, socket.gaierror) else USAGE
+            raise CommandFailed(f"a controller's address can't be used: {error.strerror or error}", code) from None
         for at in places:
             if at.numeric not in answers:
                 answers[at.numeric] = _answer(at, access, call)

@@ -30,6 +30,9 @@ def each_controller(addresses: Iterable[str]) -> list[ControllerAt]:
 
 
 def _behind(address: str) -> Iterator[ControllerAt]:
+    if "/" in address:  # one of gRPC's own forms, such as unix:/path
+        yield ControllerAt(address, address)
+        return
     name, _, port = address.rpartition(":")
     host = name.strip("[]")
     if not host or not port.isdecimal():

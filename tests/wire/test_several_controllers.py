@@ -105,6 +105,14 @@ async def test_the_commands_reach_controllers_that_only_another_controller_names
     assert await several.pinned() == [WEAK, NONE]
 
 
+async def test_an_address_that_is_none_is_told_apart_from_one_where_nobody_is() -> None:
+    """Exit codes 2 and 3."""
+    for address, code in (("127.0.0.1", 2), ("no-such-name.invalid:50052", 3), ("127.0.0.1:1", 3)):
+        done = await pointsman_command("pin", "default", "weak", "--address", address, "--timeout", "5")
+        assert (done.code, done.out) == (code, "")
+        assert "Traceback" not in done.err
+
+
 async def test_a_controller_that_cannot_be_told_is_named_and_the_others_are_told(several: Several) -> None:
     """Exit code 3, so that no script takes half a pin for a whole one."""
     await several.stop_second.aclose()
@@ -139,6 +147,7 @@ def test_a_name_is_every_address_that_it_stands_for_and_nobody_is_there_twice() 
     [local] = each_controller(["localhost:50052", "127.0.0.1:50052"])
     assert (local.address, local.numeric, local.server_name) == ("localhost:50052", "127.0.0.1:50052", None)
     assert [each.numeric for each in each_controller(["127.0.0.1:1", "[::1]:1", "127.0.0.1:2"])] == ["127.0.0.1:1", "::1:1", "127.0.0.1:2"]
+    assert [each.address for each in each_controller(["unix:/a.sock"])] == ["unix:/a.sock"]
     for wrong in ("127.0.0.1", "no-such-name.invalid:1"):
         with pytest.raises(OSError):
             each_controller([wrong])

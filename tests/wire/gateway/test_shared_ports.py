@@ -7,11 +7,13 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
+import structlog
 
 from gateway.service import Gateway, serving
 from pointsman.runtime.errors import Unavailable
@@ -76,7 +78,7 @@ async def test_a_port_is_shared_with_those_alone_who_say_so(controller: Scripted
                     pass
 
 
-async def test_the_own_port_asks_for_keys_as_the_shared_one_does(controller: ScriptedController, tmp_path: Any) -> None:
+async def test_the_own_port_asks_for_keys_as_the_shared_one_does(controller: ScriptedController, tmp_path: Path) -> None:
     """It is no way round."""
     (tmp_path / "keys.yaml").write_text("keys: []\n")
     rest, grpc_port = free_ports(2)
@@ -121,3 +123,16 @@ async def _livez(port: int) -> str:
     except OSError as error:
         return type(error).__name__
     return answer.decode().partition(" ")[2][:3] or "nothing"
+
+
+@pytest.mark.parametrize(("redis", "warnings"), [(None, 1), ("redis://127.0.0.1:1", 0)], ids=["no Redis", "one Redis"])
+async def test_gateways_that_each_allow_the_whole_limit_say_so(
+    controller: ScriptedController, tmp_path: Path, redis: str | None, warnings: int
+) -> None:
+    """In the log, at the start; the keys file may get limits later on."""
+    (tmp_path / "keys.yaml").write_text("keys: []\n")
+    rest, grpc_port = free_ports(2)
+    with structlog.testing.capture_logs() as logs:
+        async with _gateway(controller, rest, grpc_port, keys_file=tmp_path / "keys.yaml", redis_url=redis):
+            pass
+    assert sum("gateway.redis_url names no Redis" in line["event"] for line in logs) == warnings
