@@ -70,7 +70,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         else:
             self._pins.pin(pair, request.tier, duration_s)
             log.warning("pinned", pair=pair, tier=tier_name(request.tier), for_s=duration_s, request_id=request_id)
-        answer = admin_service_pb2.PinResponse(pair=pair, tier=self._pins.tier(pair))
+        answer = admin_service_pb2.PinResponse(pair=pair, tier=self._pins.tier(pair), controllers=self._controllers())
         if (remaining_s := self._pins.remaining_s(pair)) is not None:
             answer.remaining.FromTimedelta(timedelta(seconds=remaining_s))
         return answer
@@ -82,7 +82,13 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         own = self._generations.now.settings.controller
         response = stats_of(self._ledger.counters, self._ledger.uptime_s, own.router_cost_per_hour)
         response.callers.extend(self._ledger.callers.rows())
+        response.controllers.extend(self._controllers())
         return response
+
+    def _controllers(self) -> list[str]:
+        """All of them, where the settings name several; one address alone may be nothing but the default."""
+        listed = self._generations.now.settings.gateway.controllers
+        return listed if len(listed) > 1 else []
 
 
 async def _read_on(requests: AsyncIterator[admin_service_pb2.CalibrateRequest]) -> None:

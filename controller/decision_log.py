@@ -24,6 +24,7 @@ import structlog
 from google.protobuf.json_format import MessageToDict
 from prometheus_client import CollectorRegistry, Counter
 
+from controller.file_lock import lock_beside
 from pointsman.runtime.controller_settings import DecisionLogSettings
 from pointsman.runtime.settings_file import SettingsError
 from pointsman.v1 import routing_pb2
@@ -80,6 +81,7 @@ class DecisionLog:
         self._settings = settings
         self._queue: queue.Queue[tuple[datetime, routing_pb2.Receipt] | None] = queue.Queue(waiting)
         self._thread: threading.Thread | None = None
+        self._lock: int | None = None
         self._full = False
         self._failing = False
         self._dropped = Counter(
@@ -89,11 +91,12 @@ class DecisionLog:
             self._dropped.labels(why)
 
     def start(self) -> None:
-        """Begins to write, where the settings name a file. Raises `SettingsError` where its folder can't be written."""
+        """Begins to write, where the settings name a file. Raises `SettingsError` where that can't be written, or another process does."""
         if (path := self._settings.path) is None:
             return
         if not os.access(path.absolute().parent, os.W_OK | os.X_OK) or path.is_dir():
             raise SettingsError(f"controller.decision_log.path: {path} can't be written: its folder must exist, and take files")
+        self._lock = _locked(path)
         lines = RotatingLines(path, self._settings.max_bytes, self._settings.keep)
         # The context has what every line of our own log says of this process.
         run = contextvars.copy_context().run
@@ -122,6 +125,9 @@ class DecisionLog:
         if self._thread is not None:
             await asyncio.to_thread(self._finish, self._thread)
             self._thread = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _finish(self, thread: threading.Thread) -> None:
         with contextlib.suppress(queue.Full):
@@ -144,6 +150,13 @@ class DecisionLog:
                     self._failing = False
                     log.info("decision log is written again")
         lines.close()
+
+
+def _locked(path: Path) -> int | None:
+    try:
+        return lock_beside(path)
+    except BlockingIOError:
+        raise SettingsError(f"controller.decision_log.path: another process writes {path}; each controller needs its own") from None
 
 
 def line_of(ended: datetime, receipt: routing_pb2.Receipt) -> str:

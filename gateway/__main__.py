@@ -22,7 +22,8 @@ async def serve(settings: Settings, source: SettingsSource) -> None:
     log, own = structlog.get_logger(), settings.gateway
     async with serving(own) as gateway:
         scheme = "https" if own.tls else "http"
-        log.info("gateway serves", rest=f"{scheme}://{own.host}:{gateway.rest_port}/v1", grpc=f"{own.host}:{gateway.grpc_port}")
+        addresses = {"rest": f"{scheme}://{own.host}:{gateway.rest_port}/v1", "grpc": f"{own.host}:{gateway.grpc_port}"}
+        log.info("gateway serves", **addresses, own_port=gateway.own_port)
         settle()
         following = asyncio.get_running_loop().create_task(follow(source, gateway.reload))
         told = asyncio.get_running_loop().create_task(until_stopped())

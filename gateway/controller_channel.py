@@ -42,13 +42,17 @@ class ControllerChannel:
     """Lives as long as the process. Where certificate files have changed, the next call opens a new channel, and the old one stays
     for as long as calls run on it."""
 
-    def __init__(self, controllers: Sequence[str], tls: ClientTls | None = None) -> None:
-        """Raises `SettingsError` for addresses that don't go together."""
+    def __init__(self, controllers: Sequence[str], tls: ClientTls | None = None, server_name: str | None = None) -> None:
+        """`server_name` is what certificates say, unless `tls` knows better.
+
+        Raises `SettingsError` for addresses that don't go together.
+        """
         self._target = target_of(controllers)
-        if tls and len(controllers) > 1 and not tls.options():
+        if tls and len(controllers) > 1 and not tls.options(server_name):
             # gRPC would look for one and the same name in all their certificates, and it isn't an address of theirs.
             raise SettingsError("gateway.controller_tls.server_name: several controllers need the one name that their certificates have")
         self._tls = tls
+        self._server_name = server_name
         self._pem = tls.now() if tls else None
         self._channel = self._open()
         self._replaced: dict[asyncio.Task[None], grpc.aio.Channel] = {}
@@ -75,7 +79,7 @@ class ControllerChannel:
     def _open(self) -> grpc.aio.Channel:
         if self._tls is None or self._pem is None:
             return grpc.aio.insecure_channel(self._target, options=_channel_options())
-        options = [*_channel_options(), *self._tls.options()]
+        options = [*_channel_options(), *self._tls.options(self._server_name)]
         return grpc.aio.secure_channel(self._target, self._tls.credentials(self._pem), options=options)
 
 

@@ -15,6 +15,7 @@ from gateway.controller_channel import ControllerChannel
 from gateway.headers import Headers, Metadata
 from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.decision_headers import REQUEST_ID
+from pointsman.runtime.each_controller import ControllerAt, each_controller
 from pointsman.runtime.error_forms import detailed_status, status_of, to_status
 from pointsman.runtime.errors import Unavailable
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
@@ -28,7 +29,9 @@ class ControllerClient:
 
     def __init__(self, controllers: Sequence[str], access: ControllerAccess | None = None) -> None:
         """Without `access` in plain text and without a token. Raises `SettingsError` for addresses that don't go together."""
-        self._channel = ControllerChannel(controllers, access.tls if access else None)
+        self._controllers = controllers
+        self._tls = access.tls if access else None
+        self._channel = ControllerChannel(controllers, self._tls)
         self._token = access.token if access else None
         self._stubbed, self._stub = self._with_stub()
         self._logged: dict[str, float] = {}
@@ -66,6 +69,44 @@ class ControllerClient:
             many: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(method)
             call = many(request, timeout=timeout_s, metadata=metadata)
         return ControllerCall(call, self._failed)
+
+    async def ask_each(self, method: str, request: bytes, *, request_id: str, timeout_s: float, trace: Metadata) -> list[bytes]:
+        """The same unary call to every controller at once; their answers, of which there is one at least.
+
+        Raises `ControllerFailed` where one of them failed, whatever the others answered.
+        """
+        try:
+            places = await asyncio.to_thread(each_controller, self._controllers)
+        except OSError:
+            raise _unavailable(Unavailable("The controllers' addresses can't be looked up; try again shortly."), lost=True) from None
+        metadata = self._metadata(request_id, trace)
+        asked = [self._ask_one(at, method, request, timeout_s, metadata) for at in places]
+        answers, failures = list[bytes](), list[tuple[ControllerAt, ControllerFailed]]()
+        for at, said in zip(places, await asyncio.gather(*asked), strict=True):
+            if isinstance(said, bytes):
+                answers.append(said)
+            else:
+                failures.append((at, said))
+        if not failures:
+            return answers
+        at, failed = failures[0]
+        if answers:
+            failed.status.message = (
+                f"{len(answers)} of {len(places)} controllers did it; not the one at {at.address}: {failed.status.message}"
+            )
+        raise failed
+
+    async def _ask_one(
+        self, at: ControllerAt, method: str, request: bytes, timeout_s: float, metadata: tuple[tuple[str, str | bytes], ...]
+    ) -> bytes | ControllerFailed:
+        channel = ControllerChannel([at.address], self._tls, at.server_name)
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.now().unary_unary(method)
+        try:
+            return await call(request, timeout=timeout_s, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            return self._failed(error)
+        finally:
+            await channel.close()
 
     async def list_strategies(self, timeout_s: float, caller: Metadata = ()) -> route_service_pb2.ListStrategiesResponse:
         """What is there, for a caller where one is named. Raises `ControllerFailed`."""

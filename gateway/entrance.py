@@ -55,6 +55,8 @@ async def entrance_of(settings: GatewaySettings, observer: Observer) -> AsyncIte
     book = KeyBook(settings.keys_file) if settings.keys_file else None
     if book is None and not is_loopback(settings.host):
         log.warning("anybody who reaches the gateway may call it: gateway.keys_file names no file of keys", host=settings.host)
+    if book and settings.shared_ports and not any((settings.redis_url, settings.redis_url_env, settings.redis_url_file)):
+        log.warning("gateways that share ports count limits each by itself, whole: gateway.redis_url names no Redis")
     guard = Guard(book)
     async with AsyncExitStack() as stack:
         shared = _redis(settings)

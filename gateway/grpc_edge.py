@@ -10,7 +10,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from gateway.admin import refuse_admin
+from gateway.admin import TO_EACH, Joined, refuse_admin
 from gateway.controller_call import ControllerCall, ControllerFailed
 from gateway.controller_client import ControllerClient
 from gateway.deadline import LONGEST_S, Deadline
@@ -54,7 +54,7 @@ def add_route_service(server: grpc.aio.Server, edge: Edge) -> None:
 def add_admin_service(server: grpc.aio.Server, edge: Edge) -> None:
     """The same for AdminService, for those who may; the others are told why they may not."""
     service = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
-    _add(server, service, lambda method: _Forward(method, edge, refuse_admin))
+    _add(server, service, lambda method: _Forward(method, edge, refuse_admin, TO_EACH.get(method.name)))
 
 
 def _add(server: grpc.aio.Server, service: ServiceDescriptor, forward: Callable[[MethodDescriptor], _Forward]) -> None:
@@ -68,14 +68,19 @@ def _add(server: grpc.aio.Server, service: ServiceDescriptor, forward: Callable[
 
 
 class _Forward:
-    """One method of a contract. `refuse` raises where the caller may not call it."""
+    """One method of a contract. `refuse` raises where the caller may not call it; with `joined` it goes to each controller."""
 
     def __init__(
-        self, method: MethodDescriptor, edge: Edge, refuse: Callable[[GatewaySettings, Caller | None], None] = lambda *_: None
+        self,
+        method: MethodDescriptor,
+        edge: Edge,
+        refuse: Callable[[GatewaySettings, Caller | None], None] = lambda *_: None,
+        joined: Joined | None = None,
     ) -> None:
         self._method = method
         self._edge = edge
         self._refuse = refuse
+        self._joined = joined
 
     async def answer(self, requests: AsyncIterator[bytes], context: Context) -> None:
         said = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
@@ -124,13 +129,18 @@ class _Forward:
         deadline = Deadline.after(self._edge.limits.now.default_timeout_s if remaining is None else min(remaining, LONGEST_S))
         path = f"/{self._method.containing_service.full_name}/{self._method.name}"
 
-        def start() -> ControllerCall[bytes]:
-            named: Any = {"request_id": seen.request_id, "timeout_s": deadline.remaining(), "trace": metadata}
-            return self._edge.controller.forward(path, request, **named)
+        def named() -> Any:
+            return {"request_id": seen.request_id, "timeout_s": deadline.remaining(), "trace": metadata}
 
-        if self._method.name in _DECIDING:
+        def start() -> ControllerCall[bytes]:
+            return self._edge.controller.forward(path, request, **named())
+
+        if self._joined or self._method.name in _DECIDING:
             try:
-                decided, messages = await whole(start)
+                if self._joined and isinstance(request, bytes):
+                    decided, messages = Headers(), [self._joined(await self._edge.controller.ask_each(path, request, **named()))]
+                else:
+                    decided, messages = await whole(start)
             except ControllerFailed:
                 await send(context, seen, told, each_of([]), deadline)
                 raise

@@ -7,7 +7,7 @@ import contextlib
 import math
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import uvicorn
@@ -22,13 +22,17 @@ from pointsman.runtime.peers import names_in_certificate
 from pointsman.runtime.tls import ServerTls
 
 _BACKLOG: Final = 2048
+_PAUSE_S: Final = 0.2
 
 
-def bind_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens already, so that early connections wait. Raises `Unavailable` naming a port that is taken."""
+def bind_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket that listens already, so that early connections wait. Raises `Unavailable` naming a port that is taken.
+
+    A `shared` port may be bound by others who say so too: the kernel deals connections out among them.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        bound = socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=shared)
     except OSError as error:
         raise Unavailable(f"{host}:{port} can't be bound: {error.strerror or error}; is another process using the port?") from None
     # Connections inherit it. asyncio sets it only on sockets made with an explicit protocol, and without it the head and the
@@ -69,7 +73,7 @@ class _Protocol(HttpToolsProtocol):
 class RestServer:
     """Serves until `stop()`, in plain text without `tls`."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, drain_s: float, tls: ServerTls | None = None) -> None:
+    def __init__(self, app: ASGIApp, bound: Sequence[socket.socket], drain_s: float, tls: ServerTls | None = None) -> None:
         config = uvicorn.Config(
             app,
             http=_Protocol,
@@ -83,9 +87,20 @@ class RestServer:
             ssl_context_factory=(lambda *_: tls.context()) if tls else None,
         )
         self._server = _Server(config)
-        self.task: asyncio.Task[None] = asyncio.get_running_loop().create_task(self._server.serve(sockets=[bound]))
+        self._bound = bound
+        self._pause_s = min(_PAUSE_S, drain_s / 20)
+        self.task: asyncio.Task[None] = asyncio.get_running_loop().create_task(self._server.serve(sockets=[*bound]))
 
     async def stop(self) -> None:
         """Stops accepting, lets running requests finish within `drain_s`, cuts those that don't."""
+        if self._server.started:
+            # Whoever isn't in the queue yet connects again a moment later, and finds who else listens; the queue itself is emptied.
+            for each in self._bound:
+                each.listen(0)
+            await asyncio.sleep(self._pause_s)
+            for server in self._server.servers:
+                server.close()
+            # uvicorn closes what is idle, and who has just connected has yet to ask.
+            await asyncio.sleep(self._pause_s)
         self._server.should_exit = True
         await self.task

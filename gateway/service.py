@@ -42,6 +42,8 @@ class Gateway:
 
     rest_port: int
     grpc_port: int
+    own_port: int | None
+    """REST too, of this process alone."""
     tasks: tuple[asyncio.Task[None], ...]
     """They run until the gateway stops; one that ends earlier has failed."""
     reload: Callable[[Settings], Awaitable[Change]]
@@ -59,7 +61,9 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         tls = server_tls(settings.tls, "gateway.tls")
         controller = ControllerClient(settings.controllers, ControllerAccess(settings))
         stack.push_async_callback(controller.close)
-        bound = stack.enter_context(bind_socket(settings.host, settings.rest_port))
+        bound = [stack.enter_context(bind_socket(settings.host, settings.rest_port, shared=settings.shared_ports))]
+        if settings.own_port is not None:
+            bound.append(stack.enter_context(bind_socket(settings.host, settings.own_port)))
         observer, limits = Observer(), Limits(settings)
         entrance = await stack.enter_async_context(entrance_of(settings, observer))
         interceptors = [KeyInterceptor(entrance.guard)] if entrance.guard.asks_for_keys else []
@@ -69,6 +73,7 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             max_body_bytes=settings.max_body_bytes,
             max_connection_age_s=settings.max_connection_age_s,
             interceptors=interceptors,
+            shares_port=settings.shared_ports,
         )
         grpc_port = bind(server, settings.host, settings.grpc_port, tls)
 
@@ -84,10 +89,10 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         table = routes(limits, controller, readiness, observer, entrance.admission.over)
         rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
-        rest_port: int = bound.getsockname()[1]
+        rest_port, *others = (int(each.getsockname()[1]) for each in bound)
         try:
             tasks = (rest.task, asking, *entrance.tasks)
-            yield Gateway(rest_port=rest_port, grpc_port=grpc_port, tasks=tasks, reload=entrance.reloading(limits.reload))
+            yield Gateway(rest_port, grpc_port, others[0] if others else None, tasks, entrance.reloading(limits.reload))
         finally:
             asking.cancel()
             readiness.stopping()

@@ -28,7 +28,7 @@ class Admission:
 
         Raises `RateLimited`, and `Unavailable` where nothing counts and the settings say refuse.
         """
-        if caller is None or not _is_limited(caller):
+        if caller is None or not caller.entry.is_limited:
             yield
             return
         verdict = await self._limiter.admit(caller.entry)
@@ -44,7 +44,7 @@ class Admission:
         """A REST handler within its caller's limits."""
 
         async def limited(exchange: Exchange) -> None:
-            if not _is_limited(exchange.caller):
+            if exchange.caller is None or not exchange.caller.entry.is_limited:
                 await handler(exchange)
                 return
             async with self.admitted(exchange.caller, exchange.seen, exchange.always.extend):
@@ -59,10 +59,3 @@ def tokens_when_cut(seen: Observation) -> int:
     Four bytes of the request are a token, and each piece that was sent is one; an answer that hadn't begun took none.
     """
     return seen.bytes_in // _BYTES_PER_TOKEN + seen.pieces if seen.pieces else 0
-
-
-def _is_limited(caller: Caller | None) -> bool:
-    if caller is None:
-        return False
-    entry = caller.entry
-    return any(limit is not None for limit in (entry.requests_per_minute, entry.tokens_per_minute, entry.concurrent_streams))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 
 from pointsman.cli.ports import reachable
+from pointsman.cli.scale import Scale, controllers, gateways, shares_limits
 from pointsman.runtime.settings import Settings
 
 
-def announcement(settings: Settings, took_s: float) -> str:
+def announcement(settings: Settings, took_s: float, scale: Scale | None = None) -> str:
     """Addresses, a curl line that works as printed, and what to know before anyone else may reach this machine."""
     gateway = settings.gateway
     rest = f"{'https' if gateway.tls else 'http'}://{_in_url(reachable(gateway.host))}:{gateway.rest_port}"
@@ -18,6 +20,7 @@ def announcement(settings: Settings, took_s: float) -> str:
         f"Ready after {took_s:.1f} s.",
         f"  REST  {rest}/v1  (OpenAI-compatible; {_which_key(settings)})",
         f"  gRPC  {_in_url(reachable(gateway.host))}:{gateway.grpc_port}  (pointsman.v1.RouteService)",
+        *_processes(settings, scale or Scale()),
         "",
         "Try:",
         f"  {_curl(rest, settings)}",
@@ -36,6 +39,21 @@ def announcement(settings: Settings, took_s: float) -> str:
         "Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
+
+
+def _processes(settings: Settings, scale: Scale) -> Iterator[str]:
+    """Where each of several is reached alone."""
+    if scale.gateways > 1:
+        yield f"  These two ports are shared by {scale.gateways} gateways; each has its own REST port for /readyz and /metrics:"
+        host = _in_url(reachable(settings.gateway.host))
+        yield from (f"    {each.name}  {host}:{each.own_port}" for each in gateways(settings, scale))
+        if settings.gateway.keys_file and not shares_limits(settings):
+            yield "    Limits that the keys file may get are counted by each gateway, whole, until gateway.redis_url names a Redis."
+    if scale.controllers > 1:
+        yield f"  {scale.controllers} controllers, each with its own gRPC and metrics port:"
+        host, scheme = _in_url(reachable(settings.controller.host)), "https" if settings.controller.tls else "http"
+        for each in controllers(settings, scale):
+            yield f"    {each.name}  {host}:{each.own_port}, {scheme}://{host}:{each.metrics_port}/metrics"
 
 
 def _curl(rest: str, settings: Settings) -> str:

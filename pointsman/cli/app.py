@@ -28,6 +28,7 @@ Prompt = Annotated[str, typer.Argument(help="The prompt; - reads it from standar
 _MODEL: Final = "router-mf-0.5"
 _ADDRESS: Final = "127.0.0.1:50051"
 _TIMEOUT_S: Final = 600.0
+_MOST: Final = 32
 
 
 def run() -> int:
@@ -72,12 +73,17 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-def _up(settings: Annotated[Path | None, typer.Option(help="The settings file.")] = None) -> None:
+def _up(
+    settings: Annotated[Path | None, typer.Option(help="The settings file.")] = None,
+    gateways: Annotated[int, typer.Option(help="So many gateway processes, which share their ports.", min=1, max=_MOST)] = 1,
+    controllers: Annotated[int, typer.Option(help="So many controller processes, each on its own ports.", min=1, max=_MOST)] = 1,
+) -> None:
     """Start everything on this machine, and stop it on Ctrl-C: scorers on Ray, controller, gateway, and two small local LLMs where
     the settings name no backend."""
+    from pointsman.cli.scale import Scale
     from pointsman.cli.up import up
 
-    raise typer.Exit(up(settings))
+    raise typer.Exit(up(settings, Scale(gateways, controllers)))
 
 
 def _route(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +26,8 @@ class ChildSpec:
     after: Sequence[str] = ()
     stop_grace_s: float = 10
     """From SIGTERM to SIGKILL."""
+    changes: Mapping[str, object] = field(default_factory=dict)
+    """Settings of its own over the file's, by their dotted keys; told by its environment."""
     reloads: bool = False
     """Whether SIGHUP makes it read its settings again; another child would end by it."""
 

@@ -84,15 +84,16 @@ def show_strategies(answer: route_service_pb2.ListStrategiesResponse) -> None:
             console.print(Text(f"{name}: {', '.join(values)}"), soft_wrap=True)
 
 
-def show_pin(answer: admin_service_pb2.PinResponse) -> None:
-    """What holds now, in one line."""
+def show_pin(answer: admin_service_pb2.PinResponse, controllers: int = 1) -> None:
+    """What holds now, in one line, on so many controllers."""
     if answer.tier == routing_pb2.TIER_UNSPECIFIED:
         said = f"{answer.pair} is not pinned"
     else:
         seconds = answer.remaining.ToTimedelta().total_seconds()
         until = f"for {seconds:.0f} s" if answer.HasField("remaining") else "until it is released or the controller stops"
         said = f"{answer.pair} is pinned to {tier_name(answer.tier)} {until}"
-    new_console().print(Text(said), soft_wrap=True)
+    everywhere = f" (on {controllers} controllers)" if controllers > 1 else ""
+    new_console().print(Text(said + everywhere), soft_wrap=True)
 
 
 def _pinned(tier: routing_pb2.Tier.ValueType) -> Text:

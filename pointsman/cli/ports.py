@@ -9,8 +9,10 @@ from typing import Final
 
 import psutil
 
+from pointsman.cli.scale import Scale, controllers, gateways
 from pointsman.runtime.settings import Settings
 
+_LAST_PORT: Final = 65_535
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
 
 
@@ -21,16 +23,22 @@ class PortUse:
     key: str
     host: str
     port: int
+    above: int = 0
+    """How far above that of the key it is."""
+
+    @property
+    def said(self) -> str:
+        """What a person looks for."""
+        return f"{self.key} + {self.above}" if self.above else self.key
 
 
-def ports(settings: Settings) -> list[PortUse]:
+def ports(settings: Settings, scale: Scale | None = None) -> list[PortUse]:
     """Every port that must be the one in the settings. Not scorers.http_port: Serve takes another one where that is taken."""
-    gateway, controller, scorers, local = settings.gateway, settings.controller, settings.scorers, settings.local_llm
+    gateway, scorers, local = settings.gateway, settings.scorers, settings.local_llm
     used = [
         PortUse("gateway.rest_port", gateway.host, gateway.rest_port),
         PortUse("gateway.grpc_port", gateway.host, gateway.grpc_port),
-        PortUse("controller.grpc_port", controller.host, controller.grpc_port),
-        PortUse("controller.metrics_port", controller.host, controller.metrics_port),
+        *_of_several(settings, scale or Scale()),
         # The stock proxy's gRPC binds every interface.
         PortUse("scorers.grpc_port", scorers.host if scorers.haproxy else "0.0.0.0", scorers.grpc_port),  # noqa: S104
     ]
@@ -42,14 +50,29 @@ def ports(settings: Settings) -> list[PortUse]:
     return used
 
 
-def contradictions(settings: Settings) -> list[str]:
+def _of_several(settings: Settings, scale: Scale) -> Iterator[PortUse]:
+    """What each process has of its own: a gateway's own port, where there are several or it has one, and both ports of a controller."""
+    gateway, controller = settings.gateway, settings.controller
+    key, first = ("gateway.rest_port", gateway.rest_port) if gateway.own_port is None else ("gateway.own_port", gateway.own_port)
+    for each in gateways(settings, scale) if scale.gateways > 1 else ():
+        yield PortUse(key, gateway.host, each.own_port, each.own_port - first)
+    if scale.gateways == 1 and gateway.own_port is not None:
+        yield PortUse(key, gateway.host, first)
+    for each in controllers(settings, scale):
+        yield PortUse("controller.grpc_port", controller.host, each.own_port, each.own_port - controller.grpc_port)
+        yield PortUse("controller.metrics_port", controller.host, each.metrics_port, each.metrics_port - controller.metrics_port)
+
+
+def contradictions(settings: Settings, scale: Scale | None = None) -> list[str]:
     """What in the settings can't work when all services run here, a sentence each."""
-    used = ports(settings)
+    used = ports(settings, scale)
     said = [f"{use.key}: pointsman up needs a fixed port, not 0" for use in used if use.port == 0]
     first: dict[int, str] = {}
     for use in used:
-        if use.port and (other := first.setdefault(use.port, use.key)) != use.key:
-            said.append(f"{use.key}: port {use.port} is also {other}")
+        if use.port > _LAST_PORT:
+            said.append(f"{use.said}: there is no port {use.port}")
+        elif use.port and (other := first.setdefault(use.port, use.said)) != use.said:
+            said.append(f"{use.said}: port {use.port} is also {other}")
     if not any(_port_of(address) == settings.controller.grpc_port for address in settings.gateway.controllers):
         said.append(f"gateway.controllers: none has the port of the controller that would start, {settings.controller.grpc_port}")
     if _port_of(settings.controller.scorers) != settings.scorers.grpc_port:

@@ -11,6 +11,7 @@ import pointsman
 from pointsman.cli.children import ChildSpec
 from pointsman.cli.ports import reachable
 from pointsman.cli.probes import grpc_healthy, http_ready, strategies_ready
+from pointsman.cli.scale import Scale, controllers, gateways
 from pointsman.runtime.client_tls import controller_tls
 from pointsman.runtime.settings import Settings
 
@@ -34,9 +35,11 @@ def checkout_root() -> Path:
     return root
 
 
-def child_specs(settings: Settings, settings_file: Path | None) -> list[ChildSpec]:
+def child_specs(settings: Settings, settings_file: Path | None, scale: Scale | None = None) -> list[ChildSpec]:
     """The children in the order of their start; they stop in the reverse order. Raises `SettingsError` for files of TLS."""
+    scale = scale or Scale()
     gateway, controller, scorers = settings.gateway, settings.controller, settings.scorers
+    decide = controllers(settings, scale)
     return [
         *_local_llms(settings, settings_file),
         ChildSpec(
@@ -46,21 +49,29 @@ def child_specs(settings: Settings, settings_file: Path | None) -> list[ChildSpe
             stop_grace_s=_SCORERS_GRACE_S,
             reloads=True,
         ),
-        ChildSpec(
-            "controller",
-            _command("controller", settings_file),
-            grpc_healthy(reachable(controller.host), controller.grpc_port, controller_tls(gateway)),
-            stop_grace_s=controller.drain_s + _AFTER_DRAIN_S,
-            reloads=True,
+        *(
+            ChildSpec(
+                each.name,
+                _command("controller", settings_file),
+                grpc_healthy(reachable(controller.host), each.own_port, controller_tls(gateway)),
+                stop_grace_s=controller.drain_s + _AFTER_DRAIN_S,
+                changes=each.changes,
+                reloads=True,
+            )
+            for each in decide
         ),
-        ChildSpec(
-            "gateway",
-            _command("gateway", settings_file),
-            # It answers for everything behind it, so its readiness is that of the whole.
-            http_ready(reachable(gateway.host), gateway.rest_port, "/readyz", gateway.tls),
-            after=("controller",),
-            stop_grace_s=gateway.drain_s + _AFTER_DRAIN_S,
-            reloads=True,
+        *(
+            ChildSpec(
+                each.name,
+                _command("gateway", settings_file),
+                # It answers for everything behind it, so its readiness is that of the whole.
+                http_ready(reachable(gateway.host), each.own_port, "/readyz", gateway.tls),
+                after=[controller.name for controller in decide],
+                stop_grace_s=gateway.drain_s + _AFTER_DRAIN_S,
+                changes=each.changes,
+                reloads=True,
+            )
+            for each in gateways(settings, scale)
         ),
     ]
 

@@ -26,17 +26,17 @@ _UNSCORED: Final = frozenset(
 )
 
 
-def show_stats(answer: admin_service_pb2.StatsResponse) -> None:
-    """Rows by name, then sums."""
+def show_stats(answer: admin_service_pb2.StatsResponse, controllers: int = 1) -> None:
+    """Rows by name, then sums, of so many controllers."""
     shown = new_console()
     if answer.rows:
         _show_rows(shown, sorted(answer.rows, key=lambda row: (row.pair, row.strategy, row.tier, row.reason, row.cost.currency)))
-    for line in summary(answer):
+    for line in summary(answer, controllers):
         shown.print(Text(line), soft_wrap=True)
 
 
-def show_callers(answer: admin_service_pb2.StatsResponse) -> None:
-    """A row per caller, tier and backend, then the sums of all."""
+def show_callers(answer: admin_service_pb2.StatsResponse, controllers: int = 1) -> None:
+    """A row per caller, tier and backend, then the sums of all, of so many controllers."""
     shown = new_console()
     if answer.callers:
         table = new_table("caller", "tier", "backend", "requests", "errors", "read", "written", "cost", "always strong")
@@ -45,18 +45,19 @@ def show_callers(answer: admin_service_pb2.StatsResponse) -> None:
             who = (Text(row.caller or "(no key)"), Text(tier_name(row.tier)), Text(row.backend))
             table.add_row(*who, *(f"{count:,}" for count in counts), *_money(row.cost, known=row.HasField("cost")))
         shown.print(table)
-    for line in summary(answer):
+    for line in summary(answer, controllers):
         shown.print(Text(line), soft_wrap=True)
 
 
-def summary(answer: admin_service_pb2.StatsResponse) -> Iterator[str]:
+def summary(answer: admin_service_pb2.StatsResponse, controllers: int = 1) -> Iterator[str]:
     """The sums, a sentence each; what is nothing isn't said."""
     rows = answer.rows
     requests = sum(row.requests for row in rows)
     up = timedelta(seconds=round(answer.uptime.ToTimedelta().total_seconds()))
     strong = sum(row.requests for row in rows if row.tier == routing_pb2.TIER_STRONG)
     share = f", {100 * strong / requests:.1f} % to strong" if requests else ""
-    yield f"in {up}: {requests:,} decided{share}, {sum(row.decided_only for row in rows):,} of them without a call"
+    by = f" by {controllers} controllers" if controllers > 1 else ""
+    yield f"in {up}: {requests:,} decided{by}{share}, {sum(row.decided_only for row in rows):,} of them without a call"
     currencies = sorted({row.cost.currency for row in rows if row.HasField("cost")})
     for currency in currencies:
         of = [row.cost for row in rows if row.cost.currency == currency]

@@ -17,6 +17,7 @@ from typing import Final
 
 from pointsman.cli import keeper
 from pointsman.cli.children import Backoff, Child, ChildSpec, Pace, StartFailed, State
+from pointsman.runtime.settings_file import environment_over
 
 SETTINGS_EXIT: Final = 2
 _POLL_S: Final = 0.1
@@ -107,7 +108,13 @@ class Supervisor:
         with child.log.open("ab") as log:
             # In a session of its own, so that the terminal's Ctrl-C reaches the supervisor alone.
             process = subprocess.Popen(  # noqa: S603  # nosec B603  # the command is a spec's, never a request's
-                command, cwd=self._cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self._cwd,
+                env=environment_over(child.spec.changes),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         child.process, child.began = process, time.monotonic()
         self._change(child, State.STARTING)

@@ -17,6 +17,7 @@ from pointsman.cli.children import ChildSpec
 from pointsman.cli.exits import FAILED, USAGE, CommandFailed
 from pointsman.cli.ports import contradictions, ports, taken
 from pointsman.cli.running import run
+from pointsman.cli.scale import Scale, unscalable
 from pointsman.cli.services import NoCheckout, checkout_root, child_specs
 from pointsman.cli.views import LiveView, PlainView, write_line
 from pointsman.runtime.settings import Settings
@@ -28,13 +29,14 @@ class Plan:
     """What is to run, checked."""
 
     settings: Settings
+    scale: Scale
     specs: Sequence[ChildSpec]
     root: Path
 
 
-def up(path: Path | None) -> int:
+def up(path: Path | None, scale: Scale) -> int:
     """Starts all, watches until a signal, stops all. Returns the exit code. Raises `CommandFailed`."""
-    plan = _plan(path)
+    plan = _plan(path, scale)
     logs = _logs(plan.root)
     write_line(f"logs: {logs}")
     if sys.stdin is None:
@@ -47,31 +49,33 @@ def up(path: Path | None) -> int:
             cwd=plan.root,
             logs=logs,
             view=LiveView(console) if console.is_terminal else PlainView(),
-            announcement=lambda took_s: announcement(plan.settings, took_s),
+            announcement=lambda took_s: announcement(plan.settings, took_s, plan.scale),
         )
     )
 
 
 def _logs(root: Path) -> Path:
-    logs = root / "runs" / time.strftime("%Y%m%d-%H%M%S")
+    # Another one may have started in the same second.
+    logs = root / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     try:
-        logs.mkdir(parents=True, exist_ok=True)
+        logs.mkdir(parents=True)
     except OSError as error:
         raise CommandFailed(f"the folder for the logs, {logs}, can't be made: {error.strerror}", FAILED) from None
     return logs
 
 
-def _plan(path: Path | None) -> Plan:
+def _plan(path: Path | None, scale: Scale) -> Plan:
     try:
-        file = settings_path(path)
+        file, root = settings_path(path), checkout_root()
         settings = load_settings(file)
-        plan = Plan(settings, child_specs(settings, file.resolve() if file else None), checkout_root())
+        specs = child_specs(settings, file.resolve() if file else None, scale)
+        wrong = [*contradictions(settings, scale), *unscalable(settings, scale, root)]
     except SettingsError as error:
         raise CommandFailed(str(error), USAGE) from None
     except NoCheckout as error:
         raise CommandFailed(str(error), FAILED) from None
-    if wrong := contradictions(plan.settings):
+    if wrong:
         raise CommandFailed("\n".join(wrong), USAGE)
-    if held := taken(ports(plan.settings)):
+    if held := taken(ports(settings, scale)):
         raise CommandFailed("\n".join(held), FAILED)
-    return plan
+    return Plan(settings, scale, specs, root)

@@ -30,9 +30,10 @@ class ClientTls:
         """For a channel; gRPC takes them once, so that changed files need another channel."""
         return grpc.ssl_channel_credentials(pem.authorities, pem.key, pem.chain)
 
-    def options(self) -> list[tuple[str, str | int]]:
-        """Of a channel: the name that certificates must have."""
-        return [("grpc.ssl_target_name_override", self._server_name)] if self._server_name else []
+    def options(self, server_name: str | None = None) -> list[tuple[str, str | int]]:
+        """Of a channel: the name that certificates must have, by the settings or else `server_name`."""
+        name = self._server_name or server_name
+        return [("grpc.ssl_target_name_override", name)] if name else []
 
 
 def controller_tls(settings: GatewaySettings) -> ClientTls | None:
@@ -45,16 +46,18 @@ class ControllerAccess:
 
     def __init__(self, settings: GatewaySettings) -> None:
         """Raises `SettingsError` naming the key and the file that can't be used."""
+        self.controllers: Sequence[str] = settings.controllers
         self.tls = controller_tls(settings)
         self.token = Tokens("gateway.controller_token", settings.controller_token_env, settings.controller_token_file)
 
-    def channel(self, target: str, options: Sequence[tuple[str, str | int]]) -> grpc.Channel:
+    def channel(self, target: str, options: Sequence[tuple[str, str | int]], server_name: str | None = None) -> grpc.Channel:
         """A synchronous channel, for a command."""
         # Controllers are behind no proxy, and none should be told the token.
         options = [*options, ("grpc.enable_http_proxy", 0)]
         if self.tls is None:
             return grpc.insecure_channel(target, options=options)
-        return grpc.secure_channel(target, self.tls.credentials(self.tls.now()), options=[*options, *self.tls.options()])
+        own = self.tls.options(server_name)
+        return grpc.secure_channel(target, self.tls.credentials(self.tls.now()), options=[*options, *own])
 
 
 def access_to_controllers(

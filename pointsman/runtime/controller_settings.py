@@ -23,7 +23,7 @@ class DecisionLogSettings(Part):
     """Receipts of all requests in a file, a line each. They hold no prompt, completion or key."""
 
     path: Path | None = None
-    """The file; null for none. Its folder must exist. Two controllers need two."""
+    """The file; null for none. Its folder must exist. Two controllers need two; the second that names the same file doesn't start."""
     max_bytes: Annotated[int, Field(ge=4096)] = 64 << 20
     """A file that would grow longer is renamed to `<path>.1`, and a new one begun."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 5

@@ -17,8 +17,12 @@ class GatewaySettings(Part):
     host: str = "127.0.0.1"
     rest_port: Port = 6060
     grpc_port: Port = 50051
+    shared_ports: bool = False
+    """Whether other gateways of this machine may bind both ports too; the kernel then deals connections out among them (Linux)."""
+    own_port: Port | None = None
+    """One more REST port, of this process alone: for its probes and metrics, where others share `rest_port`."""
     tls: TlsSettings | None = None
-    """Of both ports; null is plain text."""
+    """Of all ports; null is plain text."""
     controllers: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["127.0.0.1:50052"])
     """Addresses of the controllers, `host:port`; requests go round them in turn."""
     controller_tls: ControllerTlsSettings | None = None

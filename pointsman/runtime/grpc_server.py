@@ -26,6 +26,7 @@ def build_server(
     max_body_bytes: int,
     max_connection_age_s: float = 1800,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    shares_port: bool = False,
 ) -> grpc.aio.Server:
     """A server that refuses call `max_concurrent` + 1 and longer messages with RESOURCE_EXHAUSTED.
 
@@ -47,8 +48,8 @@ def build_server(
             # Without it pings of a client that waits for nothing are held against it, whatever the line below allows.
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-            # Two processes on one port would share its requests unnoticed.
-            ("grpc.so_reuseport", 0),
+            # Two processes on one port would share its requests unnoticed, where nobody has said that they shall.
+            ("grpc.so_reuseport", int(shares_port)),
         ],
     )
 

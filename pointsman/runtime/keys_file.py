@@ -67,6 +67,11 @@ class KeyEntry(Part):
     concurrent_streams: Limit | None = None
     """Requests in progress at once, whole answers and streams alike."""
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything of its use is counted."""
+        return any(limit is not None for limit in (self.requests_per_minute, self.tokens_per_minute, self.concurrent_streams))
+
     @model_validator(mode="after")
     def _recognisable(self) -> Self:
         if not self.sha256 and not self.certificates:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -38,6 +40,15 @@ def settings_path(path: Path | None) -> Path | None:
     """The settings file: `path`, else the one that POINTSMAN_SETTINGS names; None for no file."""
     named = os.environ.get(SETTINGS_ENV)
     return Path(named) if path is None and named else path
+
+
+def environment_over(changes: Mapping[str, object]) -> dict[str, str]:
+    """The environment of a process whose settings differ from the file's: values by their dotted keys (`gateway.rest_port`)."""
+    named = {
+        ENV_PREFIX + key.upper().replace(".", "__"): str(value) if isinstance(value, str | Path) else json.dumps(value)
+        for key, value in changes.items()
+    }
+    return {**{name: value for name, value in os.environ.items() if name.upper() not in named}, **named}
 
 
 def cache_folder() -> Path:

@@ -199,6 +199,7 @@ class PinResponse(_message.Message):
     PAIR_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
     REMAINING_FIELD_NUMBER: _builtins.int
+    CONTROLLERS_FIELD_NUMBER: _builtins.int
     pair: _builtins.str
     """The pair's name."""
     tier: _routing_pb2.Tier.ValueType
@@ -207,16 +208,23 @@ class PinResponse(_message.Message):
     def remaining(self) -> _duration_pb2.Duration:
         """Until it is released by itself; unset where it isn't."""
 
+    @_builtins.property
+    def controllers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where the settings name several controllers (`gateway.controllers`): all of them, host:port each. A controller tells them, so that
+        whoever has told one can tell the others; a gateway has.
+        """
+
     def __init__(
         self,
         *,
         pair: _builtins.str = ...,
         tier: _routing_pb2.Tier.ValueType = ...,
         remaining: _duration_pb2.Duration | None = ...,
+        controllers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["remaining", b"remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pair", b"pair", "remaining", b"remaining", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["controllers", b"controllers", "pair", b"pair", "remaining", b"remaining", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,6 +420,7 @@ class StatsResponse(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     CALLERS_FIELD_NUMBER: _builtins.int
     ROUTER_COST_FIELD_NUMBER: _builtins.int
+    CONTROLLERS_FIELD_NUMBER: _builtins.int
     router_cost: _builtins.float
     """What running the router has cost: the settings' `router_cost_per_hour` for the uptime, in the prices' currency; 0 where it isn't set."""
     @_builtins.property
@@ -420,7 +429,7 @@ class StatsResponse(_message.Message):
 
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
-        """How long the process has run."""
+        """How long the process has run; of a sum, the longest."""
 
     @_builtins.property
     def refused(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
@@ -430,6 +439,12 @@ class StatsResponse(_message.Message):
     def callers(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.CallerRow]:
         """The same requests by caller, in no order."""
 
+    @_builtins.property
+    def controllers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where the settings name several controllers (`gateway.controllers`): all of them, host:port each. A controller tells them, so that
+        whoever has asked one can ask the others; a gateway has.
+        """
+
     def __init__(
         self,
         *,
@@ -438,10 +453,11 @@ class StatsResponse(_message.Message):
         refused: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         callers: _abc.Iterable[Global___StatsResponse.CallerRow] | None = ...,
         router_cost: _builtins.float = ...,
+        controllers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "refused", b"refused", "router_cost", b"router_cost", "rows", b"rows", "uptime", b"uptime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "controllers", b"controllers", "refused", b"refused", "router_cost", b"router_cost", "rows", b"rows", "uptime", b"uptime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

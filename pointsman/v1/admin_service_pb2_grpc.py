@@ -68,14 +68,15 @@ class AdminServiceServicer(object):
 
     def Pin(self, request, context):
         """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
-        and over nothing else: a named backend stays. Of this process: another controller has pins of its own, and a restart has none.
+        and over nothing else: a named backend stays. Of this controller: another one has pins of its own, and a restart has none. A gateway
+        passes it on to all of its controllers, and fails where one of them can't be told.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Stats(self, request, context):
-        """Requests, tiers, tokens and money since the process started.
+        """Requests, tiers, tokens and money since the process started. A gateway answers with the sum over all of its controllers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,10 +41,11 @@ class AdminServiceStub:
     """
     Pin: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.PinRequest, _admin_service_pb2.PinResponse]
     """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
-    and over nothing else: a named backend stays. Of this process: another controller has pins of its own, and a restart has none.
+    and over nothing else: a named backend stays. Of this controller: another one has pins of its own, and a restart has none. A gateway
+    passes it on to all of its controllers, and fails where one of them can't be told.
     """
     Stats: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.StatsRequest, _admin_service_pb2.StatsResponse]
-    """Requests, tiers, tokens and money since the process started."""
+    """Requests, tiers, tokens and money since the process started. A gateway answers with the sum over all of its controllers."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -59,10 +60,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     Pin: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.PinRequest, _admin_service_pb2.PinResponse]  # type: ignore[assignment]
     """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
-    and over nothing else: a named backend stays. Of this process: another controller has pins of its own, and a restart has none.
+    and over nothing else: a named backend stays. Of this controller: another one has pins of its own, and a restart has none. A gateway
+    passes it on to all of its controllers, and fails where one of them can't be told.
     """
     Stats: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.StatsRequest, _admin_service_pb2.StatsResponse]  # type: ignore[assignment]
-    """Requests, tiers, tokens and money since the process started."""
+    """Requests, tiers, tokens and money since the process started. A gateway answers with the sum over all of its controllers."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """For operators; served by the controller, and not exposed at the edge by default.
@@ -86,7 +88,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.PinResponse, _abc.Awaitable[_admin_service_pb2.PinResponse]]:
         """Forces a pair to one tier, or releases it, from the next request on. It wins over the strategy, the caller's own pin and any target,
-        and over nothing else: a named backend stays. Of this process: another controller has pins of its own, and a restart has none.
+        and over nothing else: a named backend stays. Of this controller: another one has pins of its own, and a restart has none. A gateway
+        passes it on to all of its controllers, and fails where one of them can't be told.
         """
 
     @_abc_1.abstractmethod
@@ -95,6 +98,6 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.StatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.StatsResponse, _abc.Awaitable[_admin_service_pb2.StatsResponse]]:
-        """Requests, tiers, tokens and money since the process started."""
+        """Requests, tiers, tokens and money since the process started. A gateway answers with the sum over all of its controllers."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,18 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
+def free_block(count: int) -> int:
+    """The first of so many ports in a row that nothing listens on; below those that the kernel hands out."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+
+
 @contextmanager
-def running_product(folder: Path, *, ready_s: float = 90, **settings: Any) -> Iterator[Product]:
+def running_product(folder: Path, *arguments: str, ready_s: float = 90, **settings: Any) -> Iterator[Product]:
     """`pointsman up` with settings for free ports, ready; stopped on leaving."""
     rest, grpc, controller, metrics, serve, http, strong, weak = free_ports(8)
     written: dict[str, Any] = {
@@ -96,14 +107,16 @@ def running_product(folder: Path, *, ready_s: float = 90, **settings: Any) -> It
     path.write_text(yaml.safe_dump(written))
     with output.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pointsman.cli", "up", "--settings", str(path)],
+            [sys.executable, "-m", "pointsman.cli", "up", "--settings", str(path), *arguments],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
         )
-    product = Product(process, output, f"http://127.0.0.1:{rest}", f"127.0.0.1:{grpc}", f"127.0.0.1:{serve}", written)
+    gateway = written["gateway"]
+    edge = f"http://127.0.0.1:{gateway['rest_port']}", f"127.0.0.1:{gateway['grpc_port']}"
+    product = Product(process, output, *edge, f"127.0.0.1:{serve}", written)
     try:
         product.wait_ready(ready_s)
         yield product

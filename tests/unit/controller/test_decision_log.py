@@ -78,7 +78,7 @@ async def test_files_are_rotated_by_size_and_the_latest_are_kept(tmp_path: Path)
         decisions.add(_receipt(number))
     await decisions.close()
     kept = [tmp_path / "decisions.jsonl.2", tmp_path / "decisions.jsonl.1", file]
-    assert sorted(os.listdir(tmp_path)) == sorted(each.name for each in kept)
+    assert sorted(os.listdir(tmp_path)) == sorted([".decisions.jsonl.lock", *(each.name for each in kept)])
     assert all(each.stat().st_size <= 4096 for each in kept)
     numbers = [int(line["request_id"].removeprefix("r-")) for line in _lines(*kept)]
     assert numbers == list(range(numbers[0], 200))
@@ -159,3 +159,24 @@ def test_a_path_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
     for wrong in (tmp_path / "none" / "decisions.jsonl", tmp_path):
         with pytest.raises(SettingsError, match=r"controller\.decision_log\.path"):
             _log(wrong)[0].start()
+
+
+async def test_a_file_belongs_to_one_controller(tmp_path: Path) -> None:
+    """A second one is refused by name until the first has ended; a device is nobody's."""
+    file = tmp_path / "decisions.jsonl"
+    first, _ = _log(file)
+    first.start()
+    with pytest.raises(SettingsError, match=r"another process writes .*decisions\.jsonl; each controller needs its own"):
+        _log(file)[0].start()
+    other, _ = _log(tmp_path / "decisions-2.jsonl")
+    other.start()
+    await first.close()
+    again, _ = _log(file)
+    again.start()
+    for each in (again, other):
+        await each.close()
+    both = [_log(Path("/dev/null"))[0] for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        await each.close()

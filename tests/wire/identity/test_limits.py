@@ -38,7 +38,7 @@ async def two_gateways(serve: Serve, keys_file: Path, redis: RedisServer) -> Asy
         yield start
 
 
-async def _early_in_a_minute() -> None:
+async def early_in_a_minute() -> None:
     """What counts in a process turns over with the clock's minute, and a request more may fit in at that moment."""
     while time.time() % 60 > 55:
         await asyncio.sleep(0.05)
@@ -120,7 +120,7 @@ async def test_a_grpc_stream_that_is_cut_off_is_charged_and_gives_its_place_back
 
 async def test_while_redis_is_gone_each_gateway_counts_by_itself(two_gateways: Limited, redis: RedisServer, protocol: Protocol) -> None:
     """No request fails over it, and once it is back it counts again."""
-    await _early_in_a_minute()
+    await early_in_a_minute()
     one, other = await two_gateways(requests_per_minute=2)
     assert [(await protocol(each).ask(KEY)).reason for each in (one, other, one)] == ["", "", "rate_limited"]
     await redis.stop()
@@ -154,7 +154,7 @@ async def test_or_limited_keys_are_refused_meanwhile(
 async def test_a_redis_that_says_nothing_isnt_waited_for(serve: Serve, keys_file: Path, redis: RedisServer, protocol: Protocol) -> None:
     """Each time for `redis_timeout_s` at most, and not at all once that is known."""
     write_keys(keys_file, {"alice": {"keys": [KEY], "requests_per_minute": 2, "tokens_per_minute": 100, "concurrent_streams": 1}})
-    await _early_in_a_minute()
+    await early_in_a_minute()
     async with serve(redis_url=redis.url) as gateway:
         redis.pause()
         assert [(await protocol(gateway).ask(KEY)).reason for _ in range(3)] == ["", "", "rate_limited"]

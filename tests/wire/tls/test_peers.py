@@ -54,7 +54,7 @@ async def _rest_names(server: Authority, client_certificates: str, own: Files | 
 
     tls = ServerTls(server.server(client_certificates), "gateway.tls")
     with bind_socket("127.0.0.1", 0) as bound:
-        rest = RestServer(app, bound, 1, tls)
+        rest = RestServer(app, [bound], 1, tls)
         async with httpx.AsyncClient(verify=server.context(own), trust_env=False) as client:
             for _ in range(2):
                 await client.get(f"https://127.0.0.1:{bound.getsockname()[1]}/")
