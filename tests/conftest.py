@@ -6,7 +6,12 @@ import signal
 
 import pytest
 
-from tests.support import leaks
+from pointsman.runtime import grpc_poller
+
+# As the services' own processes do it, and before grpc is imported.
+grpc_poller.choose()
+
+from tests.support import leaks  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
