@@ -51,6 +51,8 @@ class Router(ABC):
     """One strategy's opinion. Not safe for several threads at once: a scorer gives each router one."""
 
     strategy: ClassVar[str]
+    is_instant: ClassVar[bool] = False
+    """Whether a batch takes microseconds: it is then computed on the event loop, since handing it to a thread takes longer."""
 
     @classmethod
     @abstractmethod

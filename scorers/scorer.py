@@ -37,7 +37,8 @@ class _Serving:
 
 
 class Scorer:
-    """Lives as long as its process. The model runs in one thread of its own, one batch at a time, so the event loop never waits."""
+    """Lives as long as its process. The model runs in one thread of its own, one batch at a time, so the event loop never waits (but for the microseconds of a router
+    that `is_instant`)."""
 
     def __init__(self, build: BuildRouter, settings: StrategySettings) -> None:
         """Builds and warms up the router, so that a scorer that exists is ready; it takes seconds. Raises what `build` raises."""
@@ -119,9 +120,12 @@ class Scorer:
         return _Serving(settings, router, batcher, version_of(router.strategy, settings))
 
     async def _run(self, router: Router, prompts: Sequence[ScoredPrompt]) -> Sequence[WinRate | NoWinRate]:
-        loop = asyncio.get_running_loop()
         try:
-            results = await loop.run_in_executor(self._thread, router.calculate_strong_win_rates, prompts)
+            if router.is_instant:
+                results = router.calculate_strong_win_rates(prompts)
+            else:
+                loop = asyncio.get_running_loop()
+                results = await loop.run_in_executor(self._thread, router.calculate_strong_win_rates, prompts)
             if len(results) != len(prompts):
                 raise RuntimeError("as many results as prompts are needed")
         except Exception as error:  # noqa: BLE001 (whatever the model raises fails its batch and nothing else)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ray.serve import Application, RunTarget
 
 _SERVICER: Final = "pointsman.scorer.v1.scorer_service_pb2_grpc.add_ScorerServiceServicer_to_server"
-_REQUEST_TIMEOUT_S: Final = 60
 _LOGGING: Final = {"log_level": "WARNING", "enable_access_log": False}
 _CONSTRUCTOR_TRIES: Final = 2
 _CPUS_PER_NEEDED: Final = 4
@@ -130,7 +129,8 @@ def _start(settings: Settings, instance: Instance) -> None:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(
         http_options=HTTPOptions(host=settings.scorers.host, port=instance.http_port),
-        grpc_options=gRPCOptions(port=instance.grpc_port, grpc_servicer_functions=[_SERVICER], request_timeout_s=_REQUEST_TIMEOUT_S),
+        # Without a timeout of Serve's, for which it makes a task of each call: each has its caller's deadline.
+        grpc_options=gRPCOptions(port=instance.grpc_port, grpc_servicer_functions=[_SERVICER]),
         logging_config=_LOGGING,
     )
     serve.run_many(

@@ -20,6 +20,7 @@ class RandomRouter(Router):
     """
 
     strategy: ClassVar[str] = "random"
+    is_instant: ClassVar[bool] = True
 
     def __init__(self, seed: int | None = None) -> None:
         self._seed = seed
