@@ -17,6 +17,7 @@ _KNOWN_S: Final = 15.0
 _HELD_S: Final = 2.0
 _RECENT_S: Final = 5.0
 _RECENT: Final = 32
+_LOOKED_AT_EVERY_S: Final = 0.05
 
 
 class Slots:
@@ -59,17 +60,22 @@ class Quickest:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._took: deque[tuple[float, float]] = deque(maxlen=_RECENT)
+        self._least = 0.0
+        self._looked_at = -_RECENT_S
 
     def took(self, seconds: float) -> None:
         """A call was answered after so long."""
+        self._least = min(self._least, seconds) if self._took else seconds
         self._took.append((self._clock(), seconds))
 
     def now(self) -> float:
-        """In seconds."""
-        since = self._clock() - _RECENT_S
-        while self._took and self._took[0][0] < since:
-            self._took.popleft()
-        return min((seconds for _, seconds in self._took), default=0.0)
+        """In seconds. Every prompt asks, so the calls are looked through anew twenty times a second at most."""
+        now = self._clock()
+        if now - self._looked_at >= _LOOKED_AT_EVERY_S:
+            while self._took and self._took[0][0] < now - _RECENT_S:
+                self._took.popleft()
+            self._least, self._looked_at = min((seconds for _, seconds in self._took), default=0.0), now
+        return self._least
 
 
 class CoalescingMetrics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -19,11 +20,13 @@ log = structlog.get_logger()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
+@cache
 def call_label(endpoint: str) -> str:
     """What a receipt says was called, as a label: route, chat, completions, responses or embeddings."""
     return endpoint.removesuffix("/completions") or "route"
 
 
+@cache
 def strategy_label(strategy: str) -> str:
     """A decision's strategy as a label: whatever the order in which a caller names several, so that labels stay few."""
     return "+".join(sorted(strategy.split("+")))

@@ -37,8 +37,8 @@ class _Serving:
 
 
 class Scorer:
-    """Lives as long as its process. The model runs in one thread of its own, one batch at a time, so the event loop never waits (but for the microseconds of a router
-    that `is_instant`)."""
+    """Lives as long as its process. The model runs in one thread of its own, one batch at a time, so the event loop never waits but for the
+    microseconds of a router that `is_instant`."""
 
     def __init__(self, build: BuildRouter, settings: StrategySettings) -> None:
         """Builds and warms up the router, so that a scorer that exists is ready; it takes seconds. Raises what `build` raises."""
