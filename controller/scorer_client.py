@@ -120,6 +120,7 @@ class ScorerClient:
         return Batcher(
             run,
             max_batch=own.max_batch,
+            small_batch=own.small_batch,
             max_waiting=own.max_waiting,
             slots=self._slots[strategy].now,
             hopeless=hopeless,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from scorers.batching import alike
 from scorers.bert.classifier import Classifier
 from scorers.bert.first_token import read_first_token_only
 from scorers.precision import to_int8
 
 ENGINES: Final = ("float32", "bfloat16", "int8")
-_MOST_PADDING: Final = 1.25  # longest over shortest of one batch
 _HEADS: Final = ("pooler", "classifier")
 
 
@@ -40,7 +40,7 @@ class Engine:
     def probabilities(self, ids: Sequence[Sequence[int]], *, most: int = 32) -> NDArray[np.float32]:
         """(n, 3), a row for each prompt's token ids, in order; at most `most` go through the model together."""
         rows = np.empty((len(ids), 3), dtype=np.float32)
-        for batch in batches([len(each) for each in ids], most):
+        for batch in alike([len(each) for each in ids], most=most):
             rows[batch] = self._forward([ids[i] for i in batch])
         return rows
 
@@ -50,18 +50,6 @@ class Engine:
         logits = self._model(input_ids=tokens.to(self._device), attention_mask=mask.to(self._device)).logits
         found: NDArray[np.float32] = torch.softmax(logits.float(), dim=-1).cpu().numpy()
         return found
-
-
-def batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Indices of prompts that go together: sorted by length, so that little is computed for padding."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) == most or lengths[index] > _MOST_PADDING * lengths[batch[0]] + 4):
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 def padded(ids: Sequence[Sequence[int]], padding_id: int) -> tuple[torch.Tensor, torch.Tensor]:

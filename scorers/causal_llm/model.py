@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
+from scorers.batching import alike
 from scorers.causal_llm.served import ServedLlama
 
 _MOST_IDS: Final = 1024  # in one forward pass, padding included: more is slower on a CPU, and keeps unlike lengths together
@@ -61,13 +62,7 @@ class ScoreModel:
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:
     """All indices in batches of alike length, the short ones first, each small enough for one forward pass."""
-    found: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if found and (len(found[-1]) + 1) * lengths[i] <= _MOST_IDS:
-            found[-1].append(i)
-        else:
-            found.append([i])
-    return found
+    return alike(lengths, most=_MOST_IDS, most_tokens=_MOST_IDS)
 
 
 def strong_win_rates(logits: NDArray[np.float32]) -> NDArray[np.float64]:

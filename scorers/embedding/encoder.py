@@ -14,6 +14,7 @@ from tokenizers import Encoding, Tokenizer
 from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
 
+from scorers.batching import alike
 from scorers.embedding.embedder import Embeddings
 from scorers.errors import CheckpointRefused
 
@@ -95,13 +96,13 @@ class EncoderEmbedder:
         heads = [self._head(text) for text in texts]
         encodings: list[Encoding] = self._parts.tokenizer.encode_batch(heads)
         truncated = [bool(e.overflowing) or len(head) >= _MAX_CHARACTERS for e, head in zip(encodings, heads, strict=True)]
-        order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        for start in range(0, len(order), _BATCH):
-            rows = order[start : start + _BATCH]
+        done = 0
+        for rows in alike([len(each.ids) for each in encodings], most=_BATCH):
             vectors[rows] = self._forward([encodings[i].ids for i in rows])
+            done += len(rows)
             if progress:
-                progress(start + len(rows))
+                progress(done)
         return Embeddings(vectors, truncated)
 
     @torch.inference_mode()
