@@ -7,7 +7,10 @@ any case is counted in tokens too, so the cheapest way of splitting a batch is f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import torch
 
 FIXED: Final = 40
 """Tokens' worth of time that a forward pass takes in any case, on a processor: 60 for bert, 45 for the embedder, 30 for causal_llm (a batch
@@ -37,3 +40,14 @@ def alike(lengths: Sequence[int], *, most: int, fixed: int = FIXED, most_tokens:
         found.append(order[begins[end] : end])
         end = begins[end]
     return found[::-1]
+
+
+def padded(ids: Sequence[Sequence[int]], padding: int, shape: tuple[int, int] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, (prompts, longest) or of a larger `shape`, whose further rows are copies of the first."""
+    import torch
+
+    rows, longest = shape or (len(ids), max(len(each) for each in ids))
+    filled = [*ids, *[ids[0]] * (rows - len(ids))]
+    tokens = torch.tensor([[*each, *[padding] * (longest - len(each))] for each in filled])
+    mask = torch.tensor([[1] * len(each) + [0] * (longest - len(each)) for each in filled])
+    return tokens, mask

@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from transformers.utils import logging as transformers_logging
 
-from scorers.batching import alike
+from scorers.batching import alike, padded
 from scorers.bert.base import BASE_ID, base_folder, empty_model, load_base
 from scorers.bert.card import card
 from scorers.bert.classifier import read_tokenizer
 from scorers.bert.config import BertConfig
-from scorers.bert.engine import padded
 from scorers.bert.fit import fit_classes
 from scorers.bert.pooling import Floats, features, pool_by_mean, replaced, set_classifier, strong_win_rates
 from scorers.bert.window import Window
