@@ -74,6 +74,8 @@ def ray_environment(instance: Instance, settings: ScorersSettings) -> Mapping[st
         # A replica tokenises in its model's thread: the library's own threads would take other replicas' cores.
         "TOKENIZERS_PARALLELISM": "false",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray's default is 15: replicas, and HAProxy, would run only while gateways, controllers and all others on the machine don't.
+        "RAY_worker_niceness": "0",
         # A token of this run's own: strangers on the machine can't use the cluster, and no file in the home holds it.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
