@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -27,10 +27,16 @@ DEFAULT_EMBEDDER: Final = "all-MiniLM-L6-v2-layer-3"
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """`vectors` is float32 (n, dim), a row per text in order; `truncated` says which texts were read only in part."""
+    """`vectors` is float32 (n, dim), a row per text in order; `truncated` says which texts were read only in part, and
+    `cached` which were remembered (empty: none)."""
 
     vectors: NDArray[np.float32]
     truncated: list[bool]
+    cached: list[bool] = field(default_factory=list)
+
+    def told(self) -> Iterator[tuple[bool, bool]]:
+        """`truncated` and `cached` of each text."""
+        return zip(self.truncated, self.cached or [False] * len(self.truncated), strict=True)
 
 
 class Embedder(Protocol):
