@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ def main() -> None:
 def _head(options: argparse.Namespace) -> Iterator[str]:
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "tokenizers", "ray", "grpcio"))
     yield "# What a decision costs beyond its model\n"
-    yield f"`.venv/bin/python -m benchmarks.decisions {' '.join(sys.argv[1:])}`\n".replace(" `", "`")
+    yield f"`.venv/bin/python -m benchmarks.decisions {shlex.join(sys.argv[1:])}".rstrip() + "`\n"
     yield (
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}, load at the start {os.getloadavg()[0]:.1f}; "
         f"Python {platform.python_version()}, {packages}."
