@@ -1,4 +1,4 @@
-"""Calls backends, OpenAI-compatible HTTP servers, by aiohttp. Its exceptions are translated here and go no further (decision 0016).
+"""Calls backends, OpenAI-compatible HTTP servers, by aiohttp. Its exceptions are translated here and go no further (decision 0018).
 
 A relay has no cookies, no redirects and no authentication of its own, so all of that is off.
 """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 flow: ContextVar[str] = ContextVar("flow", default="")
 """Whose prompts take turns with others': the caller by name, or the request where callers have none; a batch may hold a thousand."""
@@ -79,7 +79,7 @@ class Quickest:
 
 
 class CoalescingMetrics:
-    """What goes together, and how long it waited for that."""
+    """What goes together, how long it waited for that, and how many embeddings were remembered."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         sizes = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -89,6 +89,14 @@ class CoalescingMetrics:
         seconds = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
         what = "How long the oldest prompt of a call waited for it."
         self._waits = Histogram("pointsman_scorer_wait_seconds", what, ["strategy"], buckets=seconds, registry=registry)
+
+        what = "Prompts whose embedding a scorer remembered (hit), and whose it computed (miss)."
+        self._embeddings = Counter("pointsman_embedding_cache", what, ["strategy", "outcome"], registry=registry)
+
+    def embedded(self, strategy: str, remembered: int, computed: int) -> None:
+        """A call's embeddings."""
+        self._embeddings.labels(strategy, "hit").inc(remembered)
+        self._embeddings.labels(strategy, "miss").inc(computed)
 
     def of(self, strategy: str) -> Callable[[int, float], None]:
         """Takes a call's prompts and the seconds that its oldest waited."""

@@ -121,6 +121,7 @@ class ScorerClient:
         return Batcher(
             run,
             max_batch=own.max_batch,
+            small_batch=own.small_batch,
             max_waiting=own.max_waiting,
             slots=self._slots[strategy].now,
             hopeless=hopeless,
@@ -146,6 +147,9 @@ class ScorerClient:
         if len(response.results) != len(prompts):
             log.error("scorer miscounted", strategy=strategy, asked=len(prompts), answered=len(response.results))
             raise ScoringError(routing_pb2.REASON_SCORER_ERROR)
+        if self._states[strategy].embedder:
+            remembered = sum(result.embedding_cached for result in response.results)
+            self._metrics.embedded(strategy, remembered, len(prompts) - remembered)
         return [_score(result, response.checkpoint, response.version) for result in response.results]
 
     async def _probe_forever(self, strategy: str) -> None:

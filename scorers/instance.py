@@ -71,7 +71,11 @@ def ray_environment(instance: Instance, settings: ScorersSettings) -> Mapping[st
         "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(Path(__file__).parents[1]), *filter(None, sys.path)])),
         # Nothing of ours is fetched unasked, so the only word to the hub is for a checkpoint that names a repository.
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        # A replica tokenises in its model's thread: the library's own threads would take other replicas' cores.
+        "TOKENIZERS_PARALLELISM": "false",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray's default is 15: replicas, and HAProxy, would run only while gateways, controllers and all others on the machine don't.
+        "RAY_worker_niceness": "0",
         # A token of this run's own: strangers on the machine can't use the cluster, and no file in the home holds it.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",

@@ -34,10 +34,12 @@ class ScoredPrompt:
 
 @dataclass(frozen=True, slots=True)
 class WinRate:
-    """A rank score from 0 to 1, not a calibrated probability; `truncated` says that only a part of the prompt was read."""
+    """A rank score from 0 to 1, not a calibrated probability; `truncated` says that only a part of the prompt was read,
+    `embedding_cached` that its embedding was remembered."""
 
     strong_win_rate: float
     truncated: bool = False
+    embedding_cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,4 +157,4 @@ def _what_router_needs(settings: StrategySettings) -> tuple[object, ...]:
 def _to_proto(result: WinRate | NoWinRate) -> pb.ScoreResult:
     if isinstance(result, NoWinRate):
         return pb.ScoreResult(error=result.error)
-    return pb.ScoreResult(strong_win_rate=result.strong_win_rate, truncated=result.truncated)
+    return pb.ScoreResult(strong_win_rate=result.strong_win_rate, truncated=result.truncated, embedding_cached=result.embedding_cached)

@@ -57,11 +57,11 @@ def crowds(measured: Measured, strategy: str, words: int, assumed: Assumptions) 
 
 
 def sizes(measured: Measured, strategy: str, words: int, assumed: Assumptions) -> list[tuple[int, Outcome]]:
-    """The same replicas and traffic behind one controller, by `max_batch`."""
+    """The same replicas and traffic behind one controller, by `small_batch`; at 16 a call takes all that waits."""
     rate = LOAD * capacity(measured, strategy, words, assumed, REPLICAS)
     times = arrivals("poisson", rate, assumed.prompts, seed=1)
     own = design(measured, strategy, words, assumed, REPLICAS, 1, REPLICAS)
-    return [(size, simulate(replace(own, max_batch=size), times, seed=1)) for size in (1, 2, 4, 8, 16)]
+    return [(size, simulate(replace(own, small_batch=size), times, seed=1)) for size in (1, 2, 4, 8, 16)]
 
 
 def loads(measured: Measured, strategy: str, words: int, assumed: Assumptions) -> list[tuple[float, Outcome]]:

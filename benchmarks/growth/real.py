@@ -52,7 +52,8 @@ async def played(design: Design, arrivals: Floats, seed: int = 0) -> Played:
 
     slots = design.replicas if design.slots is None else design.slots
     controllers: list[Batcher[int, int]] = [
-        Batcher(call, max_batch=design.max_batch, max_waiting=len(arrivals), slots=lambda: slots) for _ in range(design.controllers)
+        Batcher(call, max_batch=design.max_batch, max_waiting=len(arrivals), small_batch=design.small_batch, slots=lambda: slots)
+        for _ in range(design.controllers)
     ]
     to = np.random.default_rng(seed).integers(design.controllers, size=len(arrivals))
     begun = loop.time()

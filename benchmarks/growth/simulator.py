@@ -1,13 +1,15 @@
 """A discrete-event simulation of scoring: prompts arrive, controllers coalesce them into calls, replicas into batches.
 
-What is simulated is what the code does: a controller sends when a slot is free, at most `max_batch` prompts a call, and nothing that can't
-be answered in time; HAProxy picks the replica with the fewest calls; a replica gathers what comes from all controllers into its next
-batch; full queues refuse. Callers, gateways and backends aren't simulated, and everything that was configured stays up.
+What is simulated is what the code does: a controller sends when a slot is free, its share of what waits, at most `max_batch` prompts a
+call, and nothing that can't be answered in time; HAProxy picks the replica with the fewest calls; a replica gathers what comes from all
+controllers into its next batch; full queues refuse. Callers, gateways and backends aren't simulated, and everything that was configured
+stays up.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -35,6 +37,8 @@ class Design:
     """Calls that each controller may have in flight; None: one for each replica."""
     max_batch: int = 16
     """Prompts in a call, and in a batch of the model."""
+    small_batch: int = 4
+    """A call takes its share of what waits, one of the slots', but so many."""
     max_waiting: float = 1024
     """Prompts in a controller's queue."""
     max_queued: float = 256
@@ -107,7 +111,8 @@ class _Simulation:
         while controller.queue and controller.in_flight < controller.slots(now):
             quickest, until = controller.quickest(now), now - self._design.timeout_s
             items: list[int] = []
-            while controller.queue and len(items) < self._design.max_batch:
+            share = max(self._design.small_batch, math.ceil(len(controller.queue) / controller.slots(now)))
+            while controller.queue and len(items) < min(share, self._design.max_batch):
                 item = controller.queue.popleft()
                 # What is too late already, or can't be answered in time, isn't sent.
                 if self._arrivals[item] > until and self._arrivals[item] - until >= quickest:

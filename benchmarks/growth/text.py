@@ -116,9 +116,9 @@ def sizes(found: Mapping[str, Loads]) -> str:
         (strategy, *(f"{each.p50 * 1e3:.0f} / {each.p99 * 1e3:.0f}, {each.lost:.0%} lost" for _, each in by_size))
         for strategy, by_size in found.items()
     ]
-    said = f"""p50 / p99 of scoring in ms, by the most prompts in a call and in a batch: {REPLICAS} replicas behind one controller, at
-{LOAD:.0%} of what they would carry with full batches of 16."""
-    return f"## By max_batch\n\n{said}\n\n{table(('strategy', *(f'{each:g}' for each in largest)), rows)}"
+    said = f"""p50 / p99 of scoring in ms: {REPLICAS} replicas behind one controller, at {LOAD:.0%} of what full batches would carry. A
+call takes its share of what waits, one of {REPLICAS}, but small_batch prompts where they are there."""
+    return f"## By small_batch\n\n{said}\n\n{table(('strategy', *(f'{each:g}' for each in largest)), rows)}"
 
 
 def remedies(found: Mapping[str, Mapping[str, Plan]], rate: float) -> str:

@@ -7,6 +7,7 @@ busy server sees large batches. (A timed window does worse at every load: docs/d
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -33,11 +34,13 @@ class Batcher(Generic[Item, Result]):
     """Gathers items into calls of `run`, which takes them in order and returns as many results in the same order.
 
     `max_batch` items go in one call, at most `slots()` calls are in flight, at most `max_waiting` items wait: one more is
-    `Overloaded`. Items of different flows take turns, so that one caller's thousand don't stand before another's one; those of one
-    flow keep their order. An item that is `hopeless` when its turn comes is a `TimeoutError` and isn't sent. An error that `run`
-    raises reaches every item of its batch and no other; one among its results reaches that item alone. A cancelled caller leaves
-    the queue, or, once its batch runs, only stops listening; where `run` may be cancelled (`abandons`), the last one to leave
-    ends it. `sent` is told each batch's size and the seconds that its oldest item waited.
+    `Overloaded`. A call takes its share of what waits, one of `slots()`, so that no server works for long on what others could have begun
+    meanwhile; but `small_batch` items, where as many wait, since one call of a few costs less than a few calls.
+    Items of different flows take turns, so that one caller's thousand don't stand before another's one; those of one flow keep their order.
+    An item that is `hopeless` when its turn comes is a `TimeoutError` and isn't sent. An error that `run` raises reaches every item of its
+    batch and no other; one among its results reaches that item alone. A cancelled caller leaves the queue, or, once its batch runs, only
+    stops listening; where `run` may be cancelled (`abandons`), the last one to leave ends it. `sent` is told each batch's size and the
+    seconds that its oldest item waited.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Batcher(Generic[Item, Result]):
         *,
         max_batch: int,
         max_waiting: int,
+        small_batch: int | None = None,
         slots: Callable[[], int] = lambda: 1,
         hopeless: Callable[[Item], bool] = lambda _: False,
         sent: Callable[[int, float], None] = lambda _size, _waited: None,
@@ -54,6 +58,7 @@ class Batcher(Generic[Item, Result]):
         self._run = run
         self._abandons = abandons
         self._max_batch = max_batch
+        self._small_batch = max_batch if small_batch is None else min(small_batch, max_batch)
         self._max_waiting = max_waiting
         self._slots = slots
         self._hopeless = hopeless
@@ -129,7 +134,10 @@ class Batcher(Generic[Item, Result]):
 
     def _pump(self) -> None:
         self._pumping = False
-        while self._count and len(self._in_flight) < self._slots() and (batch := self._take()):
+        while self._count and len(self._in_flight) < (slots := self._slots()):
+            share = max(self._small_batch, math.ceil(self._count / slots))
+            if not (batch := self._take(min(share, self._max_batch))):
+                return
             oldest = min(each.since for each in batch)
             self._sent(len(batch), monotonic() - oldest)
             task = asyncio.create_task(self._run_batch(batch))
@@ -139,9 +147,10 @@ class Batcher(Generic[Item, Result]):
                 for each in batch:
                     each.future.add_done_callback(partial(_left, batch, task))
 
-    def _take(self) -> list[_Waiting[Item, Result]]:
+    def _take(self, most: int) -> list[_Waiting[Item, Result]]:
+        """Empty where nobody is left who waits."""
         batch: list[_Waiting[Item, Result]] = []
-        while self._flows and len(batch) < self._max_batch:
+        while self._flows and len(batch) < most:
             flow, queue = next(iter(self._flows.items()))
             waiting = queue.popleft()
             self._count -= 1

@@ -50,6 +50,10 @@ class ControllerSettings(Part):
     """The largest share of a request's deadline that scoring may take."""
     max_batch: Annotated[int, Field(ge=1, le=4096)] = 16
     """Prompts in one call to a scorer: on a CPU so many long ones still fit into `scorer_timeout_s`."""
+    small_batch: Annotated[int, Field(ge=1, le=4096)] = 4
+    """A call takes its share of the prompts that wait, one of as many as calls may be in flight, but so many where they are there: few
+    enough that a replica doesn't work for long on what another could have begun, enough that most of the throughput is kept. With
+    `max_batch` a call takes all that waits."""
     calls_per_replica: Annotated[int, Field(ge=1, le=64)] = 1
     """Calls to a strategy's scorer in flight for each of its replicas: while they run, prompts gather for the next."""
     max_waiting: Annotated[int, Field(ge=1)] = 1024

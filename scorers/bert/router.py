@@ -12,6 +12,7 @@ import torch
 from pointsman.runtime.settings import StrategySettings
 from scorers.bert.classifier import Classifier, load_classifier
 from scorers.bert.engine import ENGINES, Engine
+from scorers.device import CPU, GRAPHS_OPTION, Device, device_of
 from scorers.hub import checkpoint_folder
 from scorers.precision import chosen_engine
 from scorers.registry import checked_options
@@ -25,21 +26,23 @@ class BERTRouter(Router):
 
     strategy: ClassVar[str] = "bert"
 
-    def __init__(self, classifier: Classifier, *, engine: str = "auto", cuda: bool = False) -> None:
+    def __init__(self, classifier: Classifier, *, engine: str = "auto", device: Device = CPU) -> None:
         """Raises `InvalidOptions` for an engine that isn't one, or that this processor lacks."""
         self._version = classifier.version
         self._pair = classifier.pair
         self._window = classifier.window
-        self._engine = Engine(classifier, chosen_engine(self.strategy, engine, known=ENGINES, cuda=cuda), "cuda" if cuda else "cpu")
+        chosen = chosen_engine(self.strategy, engine, known=ENGINES, cuda=device.is_cuda, on_cuda=device.half("float16"))
+        self._engine = Engine(classifier, chosen, device)
 
     @classmethod
     def build(cls, settings: StrategySettings) -> Self:
-        """See `Router`. The option `engine` is `auto`, `float32`, `bfloat16` or `int8`; CUDA is used where `num_gpus` asks for it."""
-        options = checked_options(cls.strategy, settings, known=["engine"])
+        """See `Router`. The option `engine` is `auto`, `float32`, `bfloat16` or `int8`; CUDA is used where `num_gpus` asks for it, with
+        CUDA graphs where the option `cuda_graphs` does (not measured)."""
+        options = checked_options(cls.strategy, settings, known=["engine", GRAPHS_OPTION])
         torch.set_num_threads(settings.threads)
         folder = checkpoint_folder(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
-        cuda = settings.num_gpus > 0 and torch.cuda.is_available()
-        return cls(load_classifier(folder, settings.checkpoint), engine=str(options.get("engine", "auto")), cuda=cuda)
+        engine = str(options.get("engine", "auto"))
+        return cls(load_classifier(folder, settings.checkpoint), engine=engine, device=device_of(cls.strategy, settings))
 
     @property
     def checkpoint(self) -> str:

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from transformers.utils import logging as transformers_logging
 
+from scorers.batching import alike, padded
 from scorers.bert.base import BASE_ID, base_folder, empty_model, load_base
 from scorers.bert.card import card
 from scorers.bert.classifier import read_tokenizer
 from scorers.bert.config import BertConfig
-from scorers.bert.engine import batches, padded
 from scorers.bert.fit import fit_classes
 from scorers.bert.pooling import Floats, features, pool_by_mean, replaced, set_classifier, strong_win_rates
 from scorers.bert.window import Window
@@ -112,7 +112,7 @@ def _read(model: Any, prompts: Sequence[str], report: Report, over: str, work: P
 def _features(model: Any, window: Window, device: str, prompts: Sequence[str], told: Callable[[int], None]) -> Floats:
     ids = [tokens.ids for tokens in window.read(prompts)]
     rows, done = np.empty((len(ids), model.config.hidden_size)), 0
-    for batch in batches([len(each) for each in ids], _BATCH):
+    for batch in alike([len(each) for each in ids], most=_BATCH):
         tokens, mask = padded([ids[i] for i in batch], model.config.pad_token_id)
         rows[batch] = features(model, tokens.to(device), mask.to(device))
         told(done := done + len(batch))

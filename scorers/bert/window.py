@@ -29,7 +29,7 @@ class Window:
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._keeps: Keeps = keeps
-        self._max_tokens = max_tokens
+        self.max_tokens = max_tokens
         empty = tokenizer.encode("")
         self._before, self._after = _ends(tokenizer, list(empty.ids))
         self._room = max_tokens - len(self._before) - len(self._after)
@@ -49,7 +49,7 @@ class Window:
 
     def _shortened(self, text: str) -> tuple[str, bool]:
         """Far more characters than the window can hold tokens are cut before they are tokenised."""
-        most = self._max_tokens * _CHARACTERS_PER_TOKEN
+        most = self.max_tokens * _CHARACTERS_PER_TOKEN
         if len(text) <= most:
             return text, False
         packed = " ".join(text.split())

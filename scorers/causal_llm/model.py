@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
+from scorers.batching import alike
 from scorers.causal_llm.served import ServedLlama
+from scorers.device import CPU, Device
 
 _MOST_IDS: Final = 1024  # in one forward pass, padding included: more is slower on a CPU, and keeps unlike lengths together
 
@@ -45,29 +47,32 @@ class ScoreModel:
     """A Llama behind its prefix, and the five score tokens' rows of its output head."""
 
     def __init__(
-        self, llama: Any, rows: torch.Tensor, prefix: Sequence[int], dtype: torch.dtype = torch.float32, device: str = "cpu"
+        self, llama: Any, rows: torch.Tensor, prefix: Sequence[int], dtype: torch.dtype = torch.float32, device: Device = CPU
     ) -> None:
         """`llama` is a `LlamaModel`, `rows` (5, hidden), `dtype` what the layers' products are computed in."""
         self._llama = ServedLlama(llama, prefix, dtype, device)
-        self._rows = rows.float().to(device)
+        self._rows = rows.float().to(device.name)
+        self._longest = llama.config.max_position_embeddings - len(prefix)
+        self._fixed = device.fixed
+        self._most_ids = device.most_tokens(lambda rows, ids: self._last([[0] * ids] * rows), self._longest) or _MOST_IDS
 
     def logits(self, turns: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """(n, 5): of [[1]] to [[5]] as the token that follows each turn."""
         logits = np.empty((len(turns), len(self._rows)), dtype=np.float32)
-        for batch in batches([len(turn) for turn in turns]):
-            logits[batch] = (self._llama.last_hidden([turns[i] for i in batch]) @ self._rows.T).cpu().numpy()
+        lengths = [len(turn) for turn in turns]
+        for batch in alike(lengths, most=len(turns), fixed=self._fixed, most_tokens=self._most_ids):
+            logits[batch] = self._last([turns[i] for i in batch])
         return logits
+
+    @torch.inference_mode()
+    def _last(self, turns: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = (self._llama.last_hidden(turns, self._longest) @ self._rows.T).cpu().numpy()
+        return found
 
 
 def batches(lengths: Sequence[int]) -> list[list[int]]:
     """All indices in batches of alike length, the short ones first, each small enough for one forward pass."""
-    found: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if found and (len(found[-1]) + 1) * lengths[i] <= _MOST_IDS:
-            found[-1].append(i)
-        else:
-            found.append([i])
-    return found
+    return alike(lengths, most=_MOST_IDS, most_tokens=_MOST_IDS)
 
 
 def strong_win_rates(logits: NDArray[np.float32]) -> NDArray[np.float64]:

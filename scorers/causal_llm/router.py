@@ -18,6 +18,7 @@ from scorers.causal_llm.model import ScoreModel, strong_win_rates
 from scorers.causal_llm.routellm import MAX_TOKENS, load_routellm, version
 from scorers.causal_llm.smollm2 import base_folder, default_cache
 from scorers.checkpoint import load_tensors, read_config
+from scorers.device import GRAPHS_OPTION, Device, device_of
 from scorers.errors import InvalidOptions
 from scorers.hub import checkpoint_folder, checkpoint_name
 from scorers.precision import chosen_engine
@@ -32,7 +33,7 @@ class _Place(NamedTuple):
     """What the model is computed in, and where."""
 
     dtype: torch.dtype
-    device: str
+    device: Device
 
 
 class CausalLLMRouter(Router):
@@ -52,9 +53,9 @@ class CausalLLMRouter(Router):
 
         Options: `engine` (auto, float32 or bfloat16; see `scorers.precision`), `cache` (the folder where the base model is kept once it
         is converted), and, for RouteLLM's layout, `tokenizer` (a directory with a `tokenizer.json`) and `max_tokens`. CUDA is used
-        where `num_gpus` asks for it (not measured).
+        where `num_gpus` asks for it, with CUDA graphs where the option `cuda_graphs` does (not measured).
         """
-        options = checked_options(cls.strategy, settings, known=["engine", "cache", "tokenizer", "max_tokens"])
+        options = checked_options(cls.strategy, settings, known=["engine", "cache", "tokenizer", "max_tokens", GRAPHS_OPTION])
         place = _place(settings, str(options.get("engine", "auto")))
         torch.set_num_threads(settings.threads)
         folder = checkpoint_folder(settings.checkpoint) if settings.checkpoint else SHIPPED_CHECKPOINT
@@ -112,9 +113,10 @@ class CausalLLMRouter(Router):
 
 
 def _place(settings: StrategySettings, engine: str) -> _Place:
-    cuda = settings.num_gpus > 0 and torch.cuda.is_available()
-    chosen = chosen_engine(CausalLLMRouter.strategy, engine, known=_ENGINES, cuda=cuda, on_cuda="bfloat16")
-    return _Place(torch.float32 if chosen == "float32" else torch.bfloat16, "cuda" if cuda else "cpu")
+    device = device_of(CausalLLMRouter.strategy, settings)
+    on_cuda = device.half("bfloat16")
+    chosen = chosen_engine(CausalLLMRouter.strategy, engine, known=_ENGINES, cuda=device.is_cuda, on_cuda=on_cuda)
+    return _Place(getattr(torch, chosen), device)
 
 
 def _is_llama(folder: Path) -> bool:

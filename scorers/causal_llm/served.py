@@ -12,6 +12,9 @@ import torch
 from torch.nn import functional
 from transformers import DynamicCache
 
+from scorers.batching import padded
+from scorers.device import CPU, Device
+
 
 class ServedLayer:
     """One decoder layer on its device: products and attention in `dtype`, norms and what runs past the layer in float32.
@@ -70,30 +73,34 @@ def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
 class ServedLlama:
     """A `LlamaModel`, taken apart, behind the ids that every turn follows."""
 
-    def __init__(self, llama: Any, prefix: Sequence[int], dtype: torch.dtype, device: str = "cpu") -> None:
+    def __init__(self, llama: Any, prefix: Sequence[int], dtype: torch.dtype, device: Device = CPU) -> None:
         """`prefix` has one id at least. `llama` is on the CPU, and its embeddings are taken from it, not copied."""
         cache = DynamicCache(config=llama.config)
         with torch.inference_mode():
             llama(input_ids=torch.tensor([list(prefix)]), past_key_values=cache, use_cache=True)
-        self._embed, self._rotary, self._prefix = llama.embed_tokens.to(device), llama.rotary_emb.to(device), len(prefix)
+        self._embed, self._rotary, self._prefix = llama.embed_tokens.to(device.name), llama.rotary_emb.to(device.name), len(prefix)
         self._dtype, self._device = dtype, device
-        self._norm, self._eps = llama.norm.weight.float().to(device), llama.config.rms_norm_eps
+        self._norm, self._eps = llama.norm.weight.float().to(device.name), llama.config.rms_norm_eps
         self._layers = [
-            ServedLayer(layer, llama.config, dtype, device, (kept.keys, kept.values))
+            ServedLayer(layer, llama.config, dtype, device.name, (kept.keys, kept.values))
             for layer, kept in zip(llama.layers, cache.layers, strict=True)
         ]
+        self._run = device.recurring(self._last_hidden)
+
+    def last_hidden(self, turns: Sequence[Sequence[int]], most: int) -> torch.Tensor:
+        """(n, hidden), float32: what the model gives at each turn's last id; no turn has more than `most`. Overwritten by the next call."""
+        # Padding is on the right: no turn sees it, since each position sees only what's before it, and positions count from the prefix.
+        ids, mask = padded(turns, 0, self._device.shape(len(turns), max(len(turn) for turn in turns), most))
+        return self._run(self._device.put(ids), self._device.put(mask.sum(1) - 1))[: len(turns)]
 
     @torch.inference_mode()
-    def last_hidden(self, turns: Sequence[Sequence[int]]) -> torch.Tensor:
-        """(n, hidden), float32: what the model gives at each turn's last id."""
-        # Padding is on the right: no turn sees it, since each position sees only what's before it, and positions count from the prefix.
-        longest = max(len(turn) for turn in turns)
-        ids = torch.tensor([[*turn, *[0] * (longest - len(turn))] for turn in turns], device=self._device)
+    def _last_hidden(self, ids: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        """Of turns (n, longest) whose last ids are at the indices `last` (n,)."""
+        longest = ids.shape[1]
         x = self._embed(ids).float()
-        positions = torch.arange(self._prefix, self._prefix + longest, device=self._device).unsqueeze(0)
+        positions = torch.arange(self._prefix, self._prefix + longest, device=ids.device).unsqueeze(0)
         cos, sin = (each[0].to(self._dtype) for each in self._rotary(x, positions))
-        mask = torch.full((longest, self._prefix + longest), -torch.inf, dtype=self._dtype, device=self._device).triu(self._prefix + 1)
-        last = torch.tensor([len(turn) - 1 for turn in turns], device=self._device)
+        mask = torch.full((longest, self._prefix + longest), -torch.inf, dtype=self._dtype, device=ids.device).triu(self._prefix + 1)
         for layer in self._layers[:-1]:
             x = layer.forward(x, cos, sin, mask, None)
         x = self._layers[-1].forward(x, cos, sin, mask, last).squeeze(1)

@@ -19,8 +19,6 @@ class CachingEmbedder:
         self._embedder = embedder
         self._capacity = capacity
         self._known: OrderedDict[bytes, tuple[NDArray[np.float32], bool]] = OrderedDict()
-        self.hits = 0
-        self.misses = 0
 
     @property
     def id(self) -> str:
@@ -41,8 +39,7 @@ class CachingEmbedder:
         """See `Embedder`; a text that comes twice in a batch is embedded once."""
         keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
-        self.misses += len(unknown)
-        self.hits += len(texts) - len(unknown)
+        cached = [key in self._known for key in keys]
         # Held here too: a batch may be larger than the cache.
         found = {key: self._known[key] for key in keys if key in self._known}
         if unknown:
@@ -55,4 +52,4 @@ class CachingEmbedder:
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)
         vectors = np.array([found[key][0] for key in keys], dtype=np.float32).reshape(len(texts), self.dim)
-        return Embeddings(vectors, [found[key][1] for key in keys])
+        return Embeddings(vectors, [found[key][1] for key in keys], cached)

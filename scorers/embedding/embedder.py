@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scorers.errors import CheckpointRefused
 
+if TYPE_CHECKING:
+    from scorers.device import Device
+
 EMBEDDERS: Final[Mapping[str, str]] = {
     "all-MiniLM-L6-v2": "scorers.embedding.minilm:MiniLMEmbedder",
     "all-MiniLM-L6-v2-layer-3": "scorers.embedding.minilm:MiniLMThirdLayerEmbedder",
     "hashing-384": "scorers.embedding.hashing:HashingEmbedder",
 }
-"""Id to `module:class`, imported when it is asked for; the class is called with `threads`."""
+"""Id to `module:class`, imported when it is asked for; the class is called with `threads` and `device`."""
 DEFAULT_EMBEDDER: Final = "all-MiniLM-L6-v2-layer-3"
 """What training takes where it isn't told, and what the shipped checkpoints were fitted to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """`vectors` is float32 (n, dim), a row per text in order; `truncated` says which texts were read only in part."""
+    """`vectors` is float32 (n, dim), a row per text in order; `truncated` says which texts were read only in part, and
+    `cached` which were remembered (empty: none)."""
 
     vectors: NDArray[np.float32]
     truncated: list[bool]
+    cached: list[bool] = field(default_factory=list)
+
+    def told(self) -> Iterator[tuple[bool, bool]]:
+        """`truncated` and `cached` of each text."""
+        return zip(self.truncated, self.cached or [False] * len(self.truncated), strict=True)
 
 
 class Embedder(Protocol):
@@ -49,7 +58,7 @@ class Embedder(Protocol):
         """The texts' vectors. `progress` hears how many texts are done so far."""
 
 
-def build_embedder(embedder_id: str, *, threads: int) -> Embedder:
+def build_embedder(embedder_id: str, *, threads: int, device: Device | None = None) -> Embedder:
     """The embedder of that id. Raises `CheckpointRefused` for one that isn't known, `EmbedderMissing` for one not installed."""
     if embedder_id not in EMBEDDERS:
         raise CheckpointRefused(
@@ -58,7 +67,7 @@ def build_embedder(embedder_id: str, *, threads: int) -> Embedder:
         )
     module, _, name = EMBEDDERS[embedder_id].partition(":")
     build: Any = getattr(import_module(module), name)
-    embedder: Embedder = build(threads=threads)
+    embedder: Embedder = build(threads=threads, **({"device": device} if device else {}))
     return embedder
 
 

@@ -1,4 +1,4 @@
-"""Runs a text encoder: batches of alike length, tokens pooled to one vector a text. torch, float32."""
+"""Runs a text encoder: batches of alike length, tokens pooled to one vector a text. torch; float32, except on CUDA."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tokenizers import Encoding, Tokenizer
 from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
 
+from scorers.batching import alike, padded
+from scorers.device import CPU, Device
 from scorers.embedding.embedder import Embeddings
 from scorers.errors import CheckpointRefused
 
@@ -67,13 +69,18 @@ def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
 class EncoderEmbedder:
     """`Embedder` over an encoder; reads the head of a text that's longer than its window."""
 
-    def __init__(self, embedder_id: str, sha256: str, parts: EncoderParts, *, threads: int | None = None) -> None:
-        """`threads` is torch's for the whole process."""
+    def __init__(self, embedder_id: str, sha256: str, parts: EncoderParts, *, threads: int | None = None, device: Device = CPU) -> None:
+        """`threads` is torch's for the whole process. On CUDA the encoder is of float16, and what follows it of float32."""
         if threads is not None:
             torch.set_num_threads(threads)
         self._id = embedder_id
         self._sha256 = sha256
         self._parts = parts
+        self._device = device
+        self._model = parts.model.to(device=device.name, dtype=torch.float16 if device.is_cuda else torch.float32)
+        self._after = parts.after.to(device.name)
+        self._run = device.recurring(self._embeddings)
+        self._most_tokens = device.most_tokens(self._probe, parts.max_tokens)
 
     @property
     def id(self) -> str:
@@ -95,25 +102,31 @@ class EncoderEmbedder:
         heads = [self._head(text) for text in texts]
         encodings: list[Encoding] = self._parts.tokenizer.encode_batch(heads)
         truncated = [bool(e.overflowing) or len(head) >= _MAX_CHARACTERS for e, head in zip(encodings, heads, strict=True)]
-        order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        for start in range(0, len(order), _BATCH):
-            rows = order[start : start + _BATCH]
+        done = 0
+        lengths = [len(each.ids) for each in encodings]
+        for rows in alike(lengths, most=_BATCH, fixed=self._device.fixed, most_tokens=self._most_tokens):
             vectors[rows] = self._forward([encodings[i].ids for i in rows])
+            done += len(rows)
             if progress:
-                progress(start + len(rows))
+                progress(done)
         return Embeddings(vectors, truncated)
 
-    @torch.inference_mode()
     def _forward(self, ids: list[list[int]]) -> NDArray[np.float32]:
         """(n, dim), from each text's token ids."""
-        longest = max(len(each) for each in ids)
-        padding = self._parts.model.config.pad_token_id or 0
-        tokens = torch.tensor([each + [padding] * (longest - len(each)) for each in ids])
-        mask = torch.tensor([[1] * len(each) + [0] * (longest - len(each)) for each in ids])
-        hidden: torch.Tensor = self._parts.model(input_ids=tokens, attention_mask=mask).last_hidden_state
-        pooled: NDArray[np.float32] = self._parts.after(_pooled(hidden, mask.unsqueeze(-1), self._parts.pooling)).numpy()
-        return pooled
+        shape = self._device.shape(len(ids), max(len(each) for each in ids), self._parts.max_tokens)
+        tokens, mask = padded(ids, self._model.config.pad_token_id or 0, shape)
+        vectors: NDArray[np.float32] = self._run(self._device.put(tokens), self._device.put(mask))[: len(ids)].cpu().numpy()
+        return vectors
+
+    def _probe(self, rows: int, tokens: int) -> None:
+        self._embeddings(*map(self._device.put, padded([[0] * tokens] * rows, 0)))
+
+    @torch.inference_mode()
+    def _embeddings(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = self._model(input_ids=tokens, attention_mask=mask).last_hidden_state
+        vectors: torch.Tensor = self._after(_pooled(hidden.float(), mask.unsqueeze(-1), self._parts.pooling))
+        return vectors
 
     def _head(self, text: str) -> str:
         # No window needs more, and tokenising megabytes takes seconds. How wide a space is means nothing to these tokenizers.

@@ -16,8 +16,8 @@ _MAX_WORDS: Final = 4096
 class HashingEmbedder:
     """Signed counts of hashed words, L2-normalised. Reads the first 4,096 words."""
 
-    def __init__(self, *, threads: int | None = None, dim: int = 384) -> None:
-        """`threads` is accepted for the siblings' sake."""
+    def __init__(self, *, threads: int | None = None, device: object = None, dim: int = 384) -> None:
+        """`threads` and `device` are accepted for the siblings' sake."""
         self._dim = dim
 
     @property

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from scorers.device import CPU, Device
 from scorers.embedding.encoder import EncoderEmbedder, EncoderParts, UnitLength, load_encoder, load_tokenizer
 from scorers.errors import EmbedderMissing
 
@@ -18,18 +19,18 @@ _DIM: Final = 384
 class MiniLMEmbedder(EncoderEmbedder):
     """384 dimensions: the mean of the last hidden states, L2-normalised. Reads the first 256 tokens of a text."""
 
-    def __init__(self, *, threads: int | None = None) -> None:
+    def __init__(self, *, threads: int | None = None, device: Device = CPU) -> None:
         """See `EncoderEmbedder`. Raises `EmbedderMissing`."""
-        super().__init__("all-MiniLM-L6-v2", *_loaded(None), threads=threads)
+        super().__init__("all-MiniLM-L6-v2", *_loaded(None), threads=threads, device=device)
 
 
 class MiniLMThirdLayerEmbedder(EncoderEmbedder):
     """The same of the third layer's states. What a prompt is like, which decides how hard it is, is clearer there than in the last
     layer, which was trained to tell what a sentence is about (docs/decisions/0009); and it takes half the time."""
 
-    def __init__(self, *, threads: int | None = None) -> None:
+    def __init__(self, *, threads: int | None = None, device: Device = CPU) -> None:
         """See `EncoderEmbedder`. Raises `EmbedderMissing`."""
-        super().__init__("all-MiniLM-L6-v2-layer-3", *_loaded(3), threads=threads)
+        super().__init__("all-MiniLM-L6-v2-layer-3", *_loaded(3), threads=threads, device=device)
 
 
 def _loaded(layers: int | None) -> tuple[str, EncoderParts]:

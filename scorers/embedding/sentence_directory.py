@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from scorers.device import CPU, Device
 from scorers.embedding.encoder import EncoderEmbedder, EncoderParts, Pooling, UnitLength, load_encoder, load_tokenizer
 from scorers.errors import CheckpointRefused
 
@@ -39,7 +40,7 @@ class DirectoryOptions(BaseModel):
 class DirectoryEmbedder(EncoderEmbedder):
     """Its sha256 is over every file that decides what it says: weights, tokenizer and configs."""
 
-    def __init__(self, options: DirectoryOptions, *, threads: int | None = None) -> None:
+    def __init__(self, options: DirectoryOptions, *, threads: int | None = None, device: Device = CPU) -> None:
         """See `EncoderEmbedder`. Raises `CheckpointRefused` for a directory that isn't one, or has a module that isn't known here."""
         folder = options.path.expanduser()
         modules = [(module["type"].rpartition(".")[2], folder / module["path"]) for module in _modules(folder)]
@@ -63,7 +64,7 @@ class DirectoryEmbedder(EncoderEmbedder):
             lower_case=bool(read.get("do_lower_case", False)),
             prefix=_prefix(folder),
         )
-        super().__init__(options.id or folder.resolve().name, _sha256(folder, modules), parts, threads=threads)
+        super().__init__(options.id or folder.resolve().name, _sha256(folder, modules), parts, threads=threads, device=device)
 
 
 def _modules(folder: Path) -> list[dict[str, str]]:

@@ -68,6 +68,6 @@ class MatrixFactorizationRouter(Router):
         embeddings = self._embedder.embed([prompt.text for prompt in prompts])
         win_rates = 1 / (1 + np.exp(-(embeddings.vectors.astype(np.float64) @ self._u)))
         return [
-            WinRate(float(rate), truncated) if np.isfinite(rate) else NoWinRate("The model gave no number for this prompt.")
-            for rate, truncated in zip(win_rates, embeddings.truncated, strict=True)
+            WinRate(float(rate), *told) if np.isfinite(rate) else NoWinRate("The model gave no number for this prompt.")
+            for rate, told in zip(win_rates, embeddings.told(), strict=True)
         ]

@@ -73,8 +73,8 @@ class SimilarityWeightedRouter(Router):
         embeddings = self._embedder.embed([prompt.text for prompt in prompts])
         win_rates = self._ranking.win_rates(embeddings.vectors)
         return [
-            WinRate(float(rate), truncated) if np.isfinite(rate) else NoWinRate("The ratings gave no number for this prompt.")
-            for rate, truncated in zip(win_rates, embeddings.truncated, strict=True)
+            WinRate(float(rate), *told) if np.isfinite(rate) else NoWinRate("The ratings gave no number for this prompt.")
+            for rate, told in zip(win_rates, embeddings.told(), strict=True)
         ]
 
 

@@ -49,6 +49,11 @@ async def logged(running: RunningScorers, **wanted: str) -> dict[str, Any]:
     raise AssertionError(f"{wanted} isn't in the log:\n{running.log.read_text()}")
 
 
+def test_replicas_have_the_priority_that_the_scorers_were_started_with(running: RunningScorers) -> None:
+    """Ray's own way is nice 15, with which they wait for everything else on the machine."""
+    assert [each.nice() for name in ("mf", "random") for each in running.replicas(name)] == [psutil.Process().nice()] * 2
+
+
 async def test_mf_scores_in_order_what_the_router_scores_in_process(stub: Any) -> None:
     """Many prompts of many lengths, the same numbers as without Ray."""
     texts = [f"{'why ' * (n % 37)}number {n}, {CANARY}?" for n in range(100)]

@@ -94,15 +94,15 @@ def free_block(count: int) -> int:
 
 @contextmanager
 def running_product(folder: Path, *arguments: str, ready_s: float = 90, **settings: Any) -> Iterator[Product]:
-    """`pointsman up` with settings for free ports, ready; stopped on leaving."""
+    """`pointsman up` with settings for free ports and, over them, these; ready; stopped on leaving."""
     rest, grpc, controller, metrics, serve, http, strong, weak = free_ports(8)
     written: dict[str, Any] = {
         "gateway": {"rest_port": rest, "grpc_port": grpc, "controllers": [f"127.0.0.1:{controller}"], "drain_s": 2},
         "controller": {"grpc_port": controller, "metrics_port": metrics, "scorers": f"127.0.0.1:{serve}", "drain_s": 2},
         "scorers": {"grpc_port": serve, "http_port": http},
         "local_llm": {"strong_port": strong, "weak_port": weak},
-        **settings,
     }
+    written |= {key: {**written[key], **value} if key in written else value for key, value in settings.items()}
     path, output = folder / "settings.yaml", folder / "up.log"
     path.write_text(yaml.safe_dump(written))
     with output.open("w") as log:

@@ -31,6 +31,9 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
     address: str = ""
     checkpoint: str = "scripted@sha256:0"
     version: str = "test"
+    embedder: str = ""
+    remembered: frozenset[str] = frozenset()
+    """Texts whose embedding is said to have been remembered."""
     replicas: tuple[str, ...] = ("",)
     """Whose names stand in the answers, one after the other."""
     described: int = 0
@@ -54,13 +57,17 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
             self.at_once -= 1
         if self.fail_with:
             await context.abort(self.fail_with, "as scripted")
-        results = [scorer_service_pb2.ScoreResult(strong_win_rate=rate(prompt)) for prompt in request.prompts]
+        results = [
+            scorer_service_pb2.ScoreResult(strong_win_rate=rate(prompt), embedding_cached=prompt.text in self.remembered)
+            for prompt in request.prompts
+        ]
         return scorer_service_pb2.ScoreResponse(results=results, checkpoint=self.checkpoint, version=self.version, replica=self._replica())
 
     async def Describe(self, request: scorer_service_pb2.DescribeRequest, context: Any) -> scorer_service_pb2.DescribeResponse:
         name = await self._application(context)
         self.described += 1
-        return scorer_service_pb2.DescribeResponse(strategy=name, checkpoint=self.checkpoint, version=self.version, replica=self._replica())
+        own = {"checkpoint": self.checkpoint, "embedder": self.embedder, "version": self.version}
+        return scorer_service_pb2.DescribeResponse(strategy=name, **own, replica=self._replica())
 
     def _replica(self) -> str:
         self.answers += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from pointsman.runtime.batcher import Batcher
 from tests.unit.test_batcher import Gate, settled, submitted
 
@@ -73,3 +75,35 @@ async def test_who_comes_in_one_turn_of_the_event_loop_goes_together() -> None:
     batcher: Batcher[int, int] = Batcher(gate.run, max_batch=8, max_waiting=8)
     await asyncio.gather(*(batcher.submit(number) for number in (1, 2, 3)))
     assert gate.batches == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("small_batch", "waiting", "sizes"),
+    [
+        (2, 10, [3, 2, 2, 2]),  # a quarter of what waits, and then two are the least
+        (4, 10, [4, 4, 2]),
+        (1, 3, [1, 1, 1]),
+        (2, 100, [16, 16, 16, 13]),  # never more than max_batch; four calls may be in flight
+        (None, 10, [10]),
+        (40, 20, [16, 4]),
+    ],
+)
+async def test_a_call_takes_its_share_of_what_waits_but_a_few_in_any_case(small_batch: int | None, waiting: int, sizes: list[int]) -> None:
+    """One of as many shares as calls may be in flight, here four."""
+    gate = Gate()
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=16, max_waiting=100, small_batch=small_batch, slots=lambda: 4)
+    asked = asyncio.create_task(batcher.submit_many(list(range(100, 100 + waiting))))
+    await settled()
+    assert [len(batch) for batch in gate.batches] == sizes
+    gate.open.set()
+    await asked
+
+
+async def test_with_one_call_at_a_time_all_that_waits_goes_together() -> None:
+    """There is nobody to share it with."""
+    gate = Gate()
+    batcher: Batcher[int, int] = Batcher(gate.run, max_batch=16, max_waiting=100, small_batch=1)
+    asked = await submitted(batcher, *range(12))
+    gate.open.set()
+    await asyncio.gather(*asked)
+    assert [len(batch) for batch in gate.batches] == [1, 11]

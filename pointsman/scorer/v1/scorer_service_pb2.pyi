@@ -117,22 +117,26 @@ class ScoreResult(_message.Message):
     STRONG_WIN_RATE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    EMBEDDING_CACHED_FIELD_NUMBER: _builtins.int
     strong_win_rate: _builtins.float
     """0 to 1, a rank score."""
     error: _builtins.str
     """What is wrong with this prompt, in one sentence without its text."""
     truncated: _builtins.bool
     """The prompt was longer than the model's window and only a part was read."""
+    embedding_cached: _builtins.bool
+    """The prompt's embedding was remembered, and not computed; of a strategy that has embeddings."""
     def __init__(
         self,
         *,
         strong_win_rate: _builtins.float = ...,
         error: _builtins.str = ...,
         truncated: _builtins.bool = ...,
+        embedding_cached: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "result", b"result", "strong_win_rate", b"strong_win_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "result", b"result", "strong_win_rate", b"strong_win_rate", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding_cached", b"embedding_cached", "error", b"error", "result", b"result", "strong_win_rate", b"strong_win_rate", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["strong_win_rate", "error"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015

@@ -50,7 +50,7 @@ def test_a_session_keeps_its_draw_across_processes() -> None:
     """A process with another hash seed, and no seed set, draws the same value."""
     code = "from scorers.random.router import *; print(RandomRouter().calculate_strong_win_rates([ScoredPrompt('', 'alice')])[0])"
     printed = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)}
-    assert printed == {f"WinRate(strong_win_rate={rates(RandomRouter(), 'alice')[0]!r}, truncated=False)\n"}
+    assert printed == {f"WinRate(strong_win_rate={rates(RandomRouter(), 'alice')[0]!r}, truncated=False, embedding_cached=False)\n"}
 
 
 def test_the_draw_of_a_session_never_changes_between_versions() -> None:

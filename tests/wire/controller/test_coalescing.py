@@ -66,3 +66,20 @@ async def test_sizes_and_waits_are_metrics(controller: RunningController, scorer
     assert of("pointsman_scorer_batch_prompts_sum") == 5
     assert of("pointsman_scorer_batch_prompts_count") == len(scorers.batches) < 5
     assert of("pointsman_scorer_wait_seconds_sum") > 0.02
+
+
+async def test_remembered_embeddings_are_a_metric(controller: RunningController, scorers: ScriptedScorers) -> None:
+    """Of a strategy that has an embedder; of another there is none."""
+
+    def of(outcome: str) -> float | None:
+        return controller.registry.get_sample_value("pointsman_embedding_cache_total", {"strategy": "mf", "outcome": outcome})
+
+    await route(controller, MF, "before the scorer says that it has an embedder")
+    assert of("miss") is None
+    scorers.embedder, scorers.remembered = "hashing@sha256:0", frozenset({"again"})
+    probed = scorers.described
+    while scorers.described < probed + 4:
+        await asyncio.sleep(0.02)
+    for text in ("new", "again"):
+        await route(controller, MF, text)
+    assert (of("hit"), of("miss")) == (1, 1)

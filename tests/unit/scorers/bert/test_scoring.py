@@ -12,7 +12,6 @@ from tokenizers import Tokenizer
 from pointsman.runtime.settings import StrategySettings
 from scorers.bert.base import base_folder
 from scorers.bert.classifier import load_classifier
-from scorers.bert.engine import batches
 from scorers.bert.router import SHIPPED_CHECKPOINT
 from scorers.bert.window import Window
 from scorers.precision import has_bfloat16, has_int8
@@ -120,12 +119,3 @@ def test_a_window_keeps_what_it_is_told_to(keeps: Any, kept: str) -> None:
         assert (found.ids, found.truncated) == (ids, True)
     assert window.read(["what is the x42", ""])[0].truncated is False
     assert window.read([""])[0].ids == [0, 2]
-
-
-def test_batches_hold_every_prompt_once_and_little_padding() -> None:
-    """Alike lengths together, at most as many as asked for."""
-    lengths = [int(n) for n in np.random.default_rng(0).integers(2, 256, 100)]
-    found = list(batches(lengths, 8))
-    assert sorted(i for batch in found for i in batch) == list(range(100))
-    assert max(len(batch) for batch in found) <= 8
-    assert all(max(lengths[i] for i in b) <= 1.25 * min(lengths[i] for i in b) + 4 for b in found)

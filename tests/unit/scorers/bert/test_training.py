@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from pointsman.runtime.settings import StrategySettings
+from scorers.batching import padded
 from scorers.bert.base import empty_model, load_base
-from scorers.bert.engine import padded
 from scorers.bert.fit import class_probabilities, fit_classes
 from scorers.bert.pooling import features, pool_by_mean, replaced
 from scorers.bert.router import SHIPPED_CHECKPOINT
