@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -31,11 +30,13 @@ from controller.shadow import Shadow
 from controller.unscored import UnscoredSpending
 from controller.watch import Watch
 from controller.watch_metrics import WatchCollector
+from pointsman.runtime.event_loop import EventLoopWatch
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, bind, build_server
-from pointsman.runtime.lifecycle import until_stopped
+from pointsman.runtime.lifecycle import settle, until_stopped
 from pointsman.runtime.reloading import Change, SettingsSource, follow
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import read_secret
+from pointsman.runtime.shedding import Shedding
 from pointsman.runtime.tls import ServerTls, server_tls
 from pointsman.runtime.unreadable import ReadableOnly
 from pointsman.v1 import admin_service_pb2_grpc, route_service_pb2_grpc
@@ -60,8 +61,7 @@ async def run(settings: Settings, source: SettingsSource) -> None:
     with _metrics(settings, registry, tls):
         async with running(settings, registry, tls) as controller:
             log.info("controller ready", grpc=controller.address, metrics=f"{settings.controller.host}:{settings.controller.metrics_port}")
-            # What lives as long as the process is never garbage: collections needn't look at it.
-            gc.freeze()
+            settle()
             following = asyncio.create_task(follow(source, controller.reload), name="settings")
             signal = await until_stopped()
             following.cancel()
@@ -76,7 +76,8 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
     """
     own = settings.controller
     tls = tls or server_tls(own.tls, "controller.tls")
-    guard = Guard(own)
+    shedding = Shedding(lambda: own.max_lag_s, registry)
+    guard = Guard(own, shedding)
     warn_if_open(own)
     for backend in settings.backends.values():
         read_secret(backend.key_env, backend.key_file)
@@ -119,6 +120,7 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
         tasks = [
             asyncio.create_task(_watch_readiness(scorers, health, ledger, own.probe_interval_s), name="readiness"),
             asyncio.create_task(book.follow(own.records_interval_s), name="records"),
+            asyncio.create_task(EventLoopWatch(registry, shedding.observe).keep(), name="event loop"),
         ]
         try:
             yield Running(f"{own.host}:{port}", generations.reload)

@@ -8,7 +8,7 @@ import sys
 import structlog
 
 from gateway.service import serving
-from pointsman.runtime.lifecycle import until_stopped
+from pointsman.runtime.lifecycle import settle, until_stopped
 from pointsman.runtime.process import main, on_uvloop
 from pointsman.runtime.reloading import SettingsSource, follow
 from pointsman.runtime.settings import Settings
@@ -23,6 +23,7 @@ async def serve(settings: Settings, source: SettingsSource) -> None:
     async with serving(own) as gateway:
         scheme = "https" if own.tls else "http"
         log.info("gateway serves", rest=f"{scheme}://{own.host}:{gateway.rest_port}/v1", grpc=f"{own.host}:{gateway.grpc_port}")
+        settle()
         following = asyncio.get_running_loop().create_task(follow(source, gateway.reload))
         told = asyncio.get_running_loop().create_task(until_stopped())
         ended, _ = await asyncio.wait({told, *gateway.tasks}, return_when=asyncio.FIRST_COMPLETED)

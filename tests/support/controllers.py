@@ -36,7 +36,8 @@ async def running_controller(
     backends: Mapping[str, BackendSettings], scorers: str, *, ready: bool = True, own: Mapping[str, Any] | None = None, **settings: Any
 ) -> AsyncIterator[RunningController]:
     """`own` goes into the controller's part of the settings; `ready` waits for every strategy, which are mf and random unless told."""
-    part = ControllerSettings(grpc_port=0, metrics_port=0, scorers=scorers, drain_s=1, probe_interval_s=0.1, **(own or {}))
+    given: dict[str, Any] = {"max_lag_s": None, **(own or {})}  # the tests' own work is on the same event loop
+    part = ControllerSettings(grpc_port=0, metrics_port=0, scorers=scorers, drain_s=1, probe_interval_s=0.1, **given)
     whole = Settings(controller=part, backends=backends, **{"strategies": {"mf": {}, "random": {}}, **settings})
     registry = CollectorRegistry()
     async with (

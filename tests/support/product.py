@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +82,10 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running_product(folder: Path, *, ready_s: float = 90, **settings: Any) -> Iterator[Product]:
-    """`pointsman up` with settings for free ports, ready; stopped on leaving."""
+def running_product(
+    folder: Path, *, ready_s: float = 90, own: Mapping[str, Mapping[str, Any]] | None = None, **settings: Any
+) -> Iterator[Product]:
+    """`pointsman up` with settings for free ports, ready; stopped on leaving. `own` is added to services' settings."""
     rest, grpc, controller, metrics, serve, http, strong, weak = free_ports(8)
     written: dict[str, Any] = {
         "gateway": {"rest_port": rest, "grpc_port": grpc, "controllers": [f"127.0.0.1:{controller}"], "drain_s": 2},
@@ -92,6 +94,8 @@ def running_product(folder: Path, *, ready_s: float = 90, **settings: Any) -> It
         "local_llm": {"strong_port": strong, "weak_port": weak},
         **settings,
     }
+    for service, more in (own or {}).items():
+        written[service] = {**written[service], **more}
     path, output = folder / "settings.yaml", folder / "up.log"
     path.write_text(yaml.safe_dump(written))
     with output.open("w") as log:
