@@ -95,10 +95,11 @@ async def streamed(running: Services, count: int, per_second: float) -> Streamed
 
 def _table(found: Streamed, options: argparse.Namespace, chunks: int, raised: dict[str, int | None], files: int) -> list[str]:
     count = options.streams
+    told = ", ".join(f"{key} {'null' if value is None else value}" for key, value in raised.items())
     lines = [
         f"{count:,} streams over REST through one gateway and one controller, begun at {options.begin_per_second:g} a second, each of"
         f" {chunks} chunks, one a second, so that all are under way together. Settings other than the defaults:"
-        f" {', '.join(f'{key} {"null" if value is None else value}' for key, value in raised.items())}. Limit of open files: {files}.",
+        f" {told}. Limit of open files: {files}.",
         "",
         "| | before | all under way | after | a stream |",
         "|---|---|---|---|---|",
