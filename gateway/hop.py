@@ -9,11 +9,9 @@ import asyncio
 import time
 from typing import Final
 
-from gateway.controller_call import ControllerFailed
 from gateway.controller_client import ControllerClient
-from pointsman.runtime.event_loop import TICK_S
 
-_CHECK: Final = "/grpc.health.v1.Health/Check"
+_EVERY_S: Final = 0.1
 _TIMEOUT_S: Final = 5.0
 _FORGETTING: Final = 1.0002
 """The shortest time that a call has taken counts for less and less, so that a longer way to the controllers is got used to in minutes."""
@@ -38,21 +36,11 @@ class Hop:
         """Calls until it is cancelled."""
         while True:
             self._begun = time.monotonic()
-            answered = await self._call()
+            answered = await self._controller.answers(_TIMEOUT_S)
             self._took, self._begun = time.monotonic() - self._begun, None
             if answered:
                 self.answered += 1
                 self._shortest = min(self._took, self._shortest * _FORGETTING or self._took)
             else:
                 self._took = 0.0  # nobody is there: what waits isn't a queue
-            await asyncio.sleep(TICK_S)
-
-    async def _call(self) -> bool:
-        call = self._controller.forward(_CHECK, b"", request_id="", timeout_s=_TIMEOUT_S, trace=())
-        try:
-            await call.read()
-        except ControllerFailed as error:
-            return not error.lost
-        finally:
-            call.cancel()
-        return True
+            await asyncio.sleep(_EVERY_S)
