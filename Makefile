@@ -97,6 +97,10 @@ format: install ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: soak
+soak: install ## An hour of mixed load: memory, files, tasks, stalls (ARGS="--seconds 300")
+	$(BIN)/python -m benchmarks.endurance soak $(ARGS)
+
 .PHONY: bench-arms
 bench-arms: $(VENV)/litellm/installed $(VENV)/routellm/installed ## What benchmarks/proxies compares us with: LiteLLM's proxy, RouteLLM's server
 

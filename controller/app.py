@@ -30,12 +30,13 @@ from controller.shadow import Shadow
 from controller.unscored import UnscoredSpending
 from controller.watch import Watch
 from controller.watch_metrics import WatchCollector
+from pointsman.runtime.event_loop import EventLoopWatch
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, bind, build_server
-from pointsman.runtime.lifecycle import until_stopped
-from pointsman.runtime.process import settle
+from pointsman.runtime.lifecycle import settle, until_stopped
 from pointsman.runtime.reloading import Change, SettingsSource, follow
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import read_secret
+from pointsman.runtime.shedding import Shedding
 from pointsman.runtime.tls import ServerTls, server_tls
 from pointsman.runtime.unreadable import ReadableOnly
 from pointsman.v1 import admin_service_pb2_grpc, route_service_pb2_grpc
@@ -75,7 +76,8 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
     """
     own = settings.controller
     tls = tls or server_tls(own.tls, "controller.tls")
-    guard = Guard(own)
+    shedding = Shedding(lambda: own.max_lag_s, registry)
+    guard = Guard(own, shedding)
     warn_if_open(own)
     for backend in settings.backends.values():
         read_secret(backend.key_env, backend.key_file)
@@ -104,7 +106,7 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
             max_concurrent=own.max_concurrent,
             max_body_bytes=own.max_body_bytes,
             max_connection_age_s=own.max_connection_age_s,
-            interceptors=guard.interceptors,
+            interceptors=[guard],
         )
         services = cast(grpc.aio.Server, ReadableOnly(server))
         route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), services)
@@ -118,6 +120,7 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
         tasks = [
             asyncio.create_task(_watch_readiness(scorers, health, ledger, own.probe_interval_s), name="readiness"),
             asyncio.create_task(book.follow(own.records_interval_s), name="records"),
+            asyncio.create_task(EventLoopWatch(registry, shedding.observe).keep(), name="event loop"),
         ]
         try:
             yield Running(f"{own.host}:{port}", generations.reload)

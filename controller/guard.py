@@ -1,4 +1,5 @@
-"""Who may call the controller: gateways by their token or their certificate, and everybody asks for its health."""
+"""Who may call the controller: gateways by their token or their certificate, as many as it keeps up with, and everybody asks for its
+health."""
 
 from __future__ import annotations
 
@@ -12,11 +13,15 @@ from pointsman.runtime.addresses import is_loopback
 from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
 from pointsman.runtime.errors import PermissionDenied, PointsmanError, Unauthenticated, wire_form
+from pointsman.runtime.grpc_server import ROUTE_SERVICE
+from pointsman.runtime.shedding import Shedding
 from pointsman.runtime.tokens import Tokens
 
 log = structlog.get_logger()
 _HEALTH: Final = "/grpc.health.v1.Health/"
 _ADMIN: Final = "/pointsman.v1.AdminService/"
+_ROUTE: Final = f"/{ROUTE_SERVICE}/"
+_PROBE: Final = "/ListStrategies"  # by which gateways ask for readiness
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]  # the class itself takes no brackets
 
@@ -42,16 +47,12 @@ def warn_if_open(settings: ControllerSettings) -> None:
 class Guard(grpc.aio.ServerInterceptor):
     """Stands before every service: those that there are, reflection among them, and those that there aren't."""
 
-    def __init__(self, settings: ControllerSettings) -> None:
+    def __init__(self, settings: ControllerSettings, shedding: Shedding) -> None:
         """Raises `SettingsError` for a token that can't be read."""
+        self._shedding = shedding
         self._tokens = Tokens("controller.token", settings.token_env, settings.token_file)
         self._needs_token = bool(settings.token_env or settings.token_file)
         self._is_open = is_open(settings)
-
-    @property
-    def interceptors(self) -> list[grpc.aio.ServerInterceptor]:
-        """Itself, or none where everybody may call everything: each costs every call a turn."""
-        return [self] if self._needs_token or self._is_open else []
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]], handler_call_details: grpc.HandlerCallDetails
@@ -68,11 +69,9 @@ class Guard(grpc.aio.ServerInterceptor):
                 "AdminService is refused: this controller listens beyond its own machine and asks nobody who they are. It answers with "
                 "controller.token_file or token_env, with controller.tls and client_certificates: required, or on loopback."
             )
-        if not self._needs_token:
-            return None
-        if self._tokens.allow(dict(call.invocation_metadata or ())):
-            return None
-        return Unauthenticated("The controller's token is missing or wrong.")
+        if self._needs_token and not self._tokens.allow(dict(call.invocation_metadata or ())):
+            return Unauthenticated("The controller's token is missing or wrong.")
+        return self._shedding.refusal() if method.startswith(_ROUTE) and not method.endswith(_PROBE) else None
 
 
 def _text(method: str | bytes) -> str:

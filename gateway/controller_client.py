@@ -22,6 +22,7 @@ from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 
 log = structlog.get_logger()
 _LOG_EVERY_S: Final = 30.0
+_CHECK: Final = "/grpc.health.v1.Health/Check"
 
 
 class ControllerClient:
@@ -118,6 +119,15 @@ class ControllerClient:
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError from None
             raise self._failed(error) from None
+
+    async def answers(self, timeout_s: float) -> bool:
+        """Whether a controller takes up a call for its health in that time, or refuses it; False where none can be reached."""
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.now().unary_unary(_CHECK)
+        try:
+            await check(b"", timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            return error.code() is not grpc.StatusCode.UNAVAILABLE
+        return True
 
     def _stub_now(self) -> route_service_pb2_grpc.RouteServiceAsyncStub:
         if self._channel.now() is not self._stubbed:

@@ -14,9 +14,11 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from pointsman.runtime.callers import CallerNames
+from pointsman.runtime.errors import WIRE_FORMS, Overloaded
 from pointsman.runtime.metrics import remembering
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "gRPC"})
+_OVERLOADED: Final = WIRE_FORMS[Overloaded].reason
 _BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
@@ -111,8 +113,8 @@ class Observer:
         self._bytes_in.labels(seen.protocol, seen.endpoint).inc(seen.bytes_in)
         self._bytes_out.labels(seen.protocol, seen.endpoint).inc(seen.bytes_out)
         facts = {name: value for name in ("caller", "strategy", "tier", "reason", "error") if (value := getattr(seen, name))}
-        # Probes come every second or so and would drown the rest.
-        write = self._log.debug if seen.is_probe else self._log.info
+        # Probes come every second or so and would drown the rest; so would what is refused in an overload, which a line must not add to.
+        write = self._log.debug if seen.is_probe or seen.error == _OVERLOADED else self._log.info
         write(
             "request",
             protocol=seen.protocol,

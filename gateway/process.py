@@ -7,8 +7,7 @@ import asyncio
 import structlog
 
 from gateway.service import serving
-from pointsman.runtime.lifecycle import until_stopped
-from pointsman.runtime.process import settle
+from pointsman.runtime.lifecycle import settle, until_stopped
 from pointsman.runtime.reloading import SettingsSource, follow
 from pointsman.runtime.settings import Settings
 

@@ -28,12 +28,12 @@ RELAYED: Final = ("chat/completions", "completions", "responses", "embeddings")
 
 
 class Relay:
-    """Answers requests to backends, at most `max_concurrent` at once whatever their endpoints."""
+    """Answers requests to backends, as many at once as there are places whatever their endpoints."""
 
-    def __init__(self, controller: ControllerClient, limits: Limits) -> None:
+    def __init__(self, controller: ControllerClient, limits: Limits, places: Places) -> None:
         self._controller = controller
         self._limits = limits
-        self._places = Places(limits)
+        self._places = places
 
     @property
     def _settings(self) -> GatewaySettings:

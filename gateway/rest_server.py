@@ -23,6 +23,9 @@ from pointsman.runtime.tls import ServerTls
 
 _BACKLOG: Final = 2048
 _PAUSE_S: Final = 0.2
+_KEEP_ALIVE_S: Final = 75
+"""An idle connection is kept for longer than proxies and clients keep theirs (60 s at most by their defaults): whoever closes first may
+cross a request that is just coming, and that one is lost."""
 
 
 def bind_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -83,6 +86,7 @@ class RestServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=math.ceil(drain_s),
             ssl_context_factory=(lambda *_: tls.context()) if tls else None,
         )

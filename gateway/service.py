@@ -15,6 +15,7 @@ from starlette.routing import Route
 from gateway.controller_client import ControllerClient
 from gateway.entrance import entrance_of
 from gateway.grpc_edge import Edge, add_admin_service, add_route_service
+from gateway.hop import Hop
 from gateway.identity.interceptor import KeyInterceptor
 from gateway.limits import Limits
 from gateway.models import Models
@@ -27,10 +28,12 @@ from gateway.relay import RELAYED, Relay
 from gateway.rest_app import Handler, endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
 from pointsman.runtime.client_tls import ControllerAccess
+from pointsman.runtime.event_loop import EventLoopWatch
 from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, bind, build_server
 from pointsman.runtime.reloading import Change
 from pointsman.runtime.settings import Settings
+from pointsman.runtime.shedding import Shedding
 from pointsman.runtime.tls import server_tls
 
 _NOTICE_S: Final = 1.0  # between saying "not ready" and refusing connections, so that load balancers hear of it
@@ -79,33 +82,44 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
 
         health = Health(server, [ROUTE_SERVICE, *([ADMIN_SERVICE] if settings.admin else [])])
         readiness = Readiness(controller, health, ROUTE_SERVICE)
-        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission, Places(limits))
+        shedding = Shedding(lambda: limits.now.max_lag_s, observer.registry)
+        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission, Places(limits, shedding))
         add_route_service(server, edge)
         if settings.admin:
             add_admin_service(server, edge)
         await health.set("", True)
         await health.set(ROUTE_SERVICE, False)
         await server.start()
-        table = routes(limits, controller, readiness, observer, entrance.admission.over)
+        table = routes(limits, controller, readiness, observer, entrance.admission.over, Places(limits, shedding))
         rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
+        hop = Hop(controller)
+        watch = EventLoopWatch(observer.registry, lambda lag: shedding.observe(max(lag, hop.wait_s())))
+        watching = [asyncio.get_running_loop().create_task(work) for work in (hop.keep(), watch.keep())]
         rest_port, *others = (int(each.getsockname()[1]) for each in bound)
         try:
-            tasks = (rest.task, asking, *entrance.tasks)
+            tasks = (rest.task, asking, *watching, *entrance.tasks)
             yield Gateway(rest_port, grpc_port, others[0] if others else None, tasks, entrance.reloading(limits.reload))
         finally:
             asking.cancel()
             readiness.stopping()
             await health.stop()
             await _drain(rest, server, settings.drain_s)
-            await asyncio.wait([asking])
+            for task in watching:
+                task.cancel()
+            await asyncio.wait([asking, *watching])
 
 
 def routes(
-    limits: Limits, controller: ControllerClient, readiness: Readiness, observer: Observer, limited: Callable[[Handler], Handler]
+    limits: Limits,
+    controller: ControllerClient,
+    readiness: Readiness,
+    observer: Observer,
+    limited: Callable[[Handler], Handler],
+    places: Places,
 ) -> list[Route]:
     """Everything that REST answers; /openapi.json says so too. What a controller has a part in is `limited`."""
-    relay = Relay(controller, limits)
+    relay = Relay(controller, limits, places)
     models = Models(controller)
     probes = Probes(readiness, observer)
     return [

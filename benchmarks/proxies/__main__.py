@@ -16,7 +16,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -72,12 +71,12 @@ def _rounds(services: list[Arm], rounds: int, seconds: float) -> table.Found:
     found: table.Found = {}
     for number in range(rounds):
         for cell in CELLS:
-            _behave(cell)
+            arms.behave(arms.BACKEND, delay_ms=cell.delay_ms, gap_ms=cell.gap_ms)
             for arm in services:
                 one = _load(arm, cell.kind, seconds, "--concurrency", str(cell.concurrency))
                 found.setdefault(cell.name, {}).setdefault(arm.name, []).append(one)
                 print(f"round {number + 1}, {cell.name}, {arm.name}: {one['per_second']}/s", one["cpu_ms_per_call"], file=sys.stderr)
-    _behave(CELLS[0])
+    arms.behave(arms.BACKEND)
     return found
 
 
@@ -90,12 +89,6 @@ def _half_load(services: list[Arm], found: table.Found, rounds: int, seconds: fl
             one = _load(arm, "json", seconds * 2, "--rate", str(most / 2))
             paced.setdefault(f"JSON, {most / 2:.0f} arrivals per second", {}).setdefault(arm.name, []).append(one)
     return paced
-
-
-def _behave(cell: Cell) -> None:
-    body = json.dumps({"delay_ms": cell.delay_ms, "gap_ms": cell.gap_ms}).encode()
-    with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{arms.BACKEND_PORT}/behave", body)) as answer:
-        answer.read()
 
 
 def _load(arm: Arm, kind: str, seconds: float, *how: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -34,11 +35,18 @@ class Arm:
 
 
 @contextlib.contextmanager
-def backend() -> Iterator[Arm]:
-    """The backend alone: `direct`."""
-    command = [sys.executable, "-m", "benchmarks.proxies.backend", str(BACKEND_PORT)]
-    with _running("direct", command, {}):
-        yield Arm("direct", BACKEND, "bench")
+def backend(port: int = BACKEND_PORT, chunks: int = 32) -> Iterator[Arm]:
+    """The backend alone, `direct`, whose streams have so many chunks."""
+    command = [sys.executable, "-m", "benchmarks.proxies.backend", str(port), "--chunks", str(chunks)]
+    with _running("direct", command, {}) as pid:
+        yield Arm("direct", f"http://127.0.0.1:{port}/v1", "bench", pid)
+
+
+def behave(base_url: str, *, delay_ms: float = 0, gap_ms: float = 0) -> None:
+    """From now on the backend's answers begin so late, and pause so long between two chunks."""
+    body = json.dumps({"delay_ms": delay_ms, "gap_ms": gap_ms}).encode()
+    with urllib.request.urlopen(urllib.request.Request(f"{base_url.removesuffix('/v1')}/behave", body)) as answer:
+        answer.read()
 
 
 @contextlib.contextmanager

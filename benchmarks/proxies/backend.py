@@ -3,8 +3,8 @@
     python -m benchmarks.proxies.backend PORT [--chunks 32]
 
 Any POST is answered like a chat: 1.4 kB of JSON, or a stream of so many chunks where the body asks for one. Chunks without a gap between
-them are written one by one, and arrive together or not as the network has it. POST /behave with {"delay_ms": 50, "gap_ms": 10} makes all
-answers from then on begin so late and pause so long between two chunks.
+them are written one by one, and arrive together or not as the network has it. A body whose `user` is `fails` is answered 500. POST /behave
+with {"delay_ms": 50, "gap_ms": 10} makes all answers from then on begin so late and pause so long between two chunks.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final, cast
 import httptools
 import uvloop
 
+FAILS: Final = "fails"
 _TEXT: Final = "The points are set for the weak track, since the prompt asks for little. " * 15
 _USAGE: Final = {"prompt_tokens": 48, "completion_tokens": 32, "total_tokens": 80}
 _BASE: Final = {"id": "chatcmpl-bench", "created": 1, "model": "bench"}
@@ -88,6 +89,10 @@ class _Connection(asyncio.Protocol):
             self._behaviour.delay_s, self._behaviour.gap_s = asked.get("delay_ms", 0) / 1000, asked.get("gap_ms", 0) / 1000
             self._at_once(streams=False)
             return
+        if asked.get("user") == FAILS:
+            assert self._transport
+            self._transport.write(_FAILURE)
+            return
         streams = asked.get("stream", False)
         if not self._behaviour.delay_s and not (streams and self._behaviour.gap_s):
             self._at_once(streams)
@@ -119,6 +124,7 @@ class _Connection(asyncio.Protocol):
         self._transport.write(_STREAM_END)
 
 
+_FAILURE: Final = b"HTTP/1.1 500 Internal Server Error\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 _STREAM_HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _STREAM_END: Final = b"0\r\n\r\n"
 

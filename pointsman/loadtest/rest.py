@@ -36,7 +36,8 @@ async def chats(
                         first_byte = first_byte or clock()
                         last = (last + piece)[-64:]
                     if response.status != 200:
-                        return first_byte, f"HTTP {response.status}"
+                        when = " without Retry-After" if response.status in (429, 503) and "retry-after" not in response.headers else ""
+                        return first_byte, f"HTTP {response.status}{when}"
             except (aiohttp.ClientError, TimeoutError) as error:
                 return first_byte, type(error).__name__
             return first_byte, "" if not stream or _DONE in last else "cut stream"

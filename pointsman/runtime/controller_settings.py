@@ -56,8 +56,8 @@ class ControllerSettings(Part):
     `max_batch` a call takes all that waits."""
     calls_per_replica: Annotated[int, Field(ge=1, le=64)] = 1
     """Calls to a strategy's scorer in flight for each of its replicas: while they run, prompts gather for the next."""
-    max_waiting: Annotated[int, Field(ge=1)] = 1024
-    """Prompts that wait for a scorer; one more is overload."""
+    max_waiting: Annotated[int, Field(ge=1)] = 256
+    """Prompts that wait for a scorer; one more is overload. What stands behind more than these would hardly be scored in time."""
     on_overload: Literal["refuse", "strong", "weak"] = "refuse"
     """Where a scorer's queue is full: refuse with 429, or send to a tier unscored."""
     probe_interval_s: Seconds = 1
@@ -91,6 +91,8 @@ class ControllerSettings(Part):
     allow_backend_names: bool = False
     """Whether `model` may name a backend instead of a router."""
     max_concurrent: Annotated[int, Field(ge=1)] = 4000
+    max_lag_s: Annotated[float, Field(gt=0, le=10)] | None = 0.25
+    """While the event loop is further behind, some new calls are refused with 429, and nearly all at three times as much; null: none."""
     default_timeout_s: Seconds = 600
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     max_response_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 << 20

@@ -1,9 +1,22 @@
-"""How a service process waits, and how it is told to stop."""
+"""How a service process settles, waits, and is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
+from typing import Final
+
+_YOUNG: Final = 10_000
+"""Objects that are made before the youngest are looked through for garbage. By default it is 700, and a loaded service spends half of its
+time on that."""
+
+
+def settle() -> None:
+    """What lives as long as the process is never garbage: collections needn't look at it. Once all of that has been built."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG)
 
 
 async def until_stopped() -> str:

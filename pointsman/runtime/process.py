@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -20,7 +19,6 @@ from pointsman.runtime.telemetry import configure_logging
 EXIT_FAILED: Final = 1
 EXIT_SETTINGS: Final = 2
 EXIT_INTERRUPTED: Final = 130
-_YOUNG_OBJECTS: Final = 20_000
 Reload = Callable[[], Settings]
 """The settings as their file has them now. Raises `SettingsError`."""
 
@@ -50,17 +48,6 @@ def main(service: str, run: Callable[[Settings, SettingsSource], int], arguments
         return EXIT_INTERRUPTED
     finally:
         discard_unwritable()
-
-
-def settle() -> None:
-    """Once everything is built that lives as long as the process: it is never garbage, so collections needn't look at it.
-
-    And young objects are looked at less often than Python would: at the default of 700 a busy process spends a twentieth of its time
-    on what its reference counts free anyway.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
 
 def on_uvloop(

@@ -13,12 +13,14 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from controller.guard import Guard, warn_if_open
 from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, bind, build_server
+from pointsman.runtime.shedding import Shedding
 from pointsman.runtime.tls_settings import TlsSettings
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, route_service_pb2, route_service_pb2_grpc
 from tests.support.backend import ScriptedBackend
@@ -158,7 +160,9 @@ async def _admin_and_route(settings: ControllerSettings, said: Said = ()) -> tup
     async def answer(_: bytes, context: Any) -> bytes:
         return b""
 
-    server = build_server(max_concurrent=10, max_body_bytes=1024, interceptors=[Guard(settings)])
+    server = build_server(
+        max_concurrent=10, max_body_bytes=1024, interceptors=[Guard(settings, Shedding(lambda: None, CollectorRegistry()))]
+    )
     for service in (ADMIN_SERVICE, ROUTE_SERVICE):
         handlers: dict[str, Any] = {"M": grpc.unary_unary_rpc_method_handler(answer)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))

@@ -31,7 +31,7 @@ def settings_for(
         max_concurrent=max_concurrent,
         default_timeout_s=default_timeout_s,
         drain_s=drain_s,
-        **more,
+        **{"max_lag_s": None, **more},  # the tests' own work is on the same event loop
     )
 
 

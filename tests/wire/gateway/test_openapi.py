@@ -12,10 +12,12 @@ from gateway.controller_client import ControllerClient
 from gateway.limits import Limits
 from gateway.observer import Observer
 from gateway.openapi import document
+from gateway.places import Places
 from gateway.readiness import Readiness
 from gateway.service import routes
 from pointsman.runtime.decision_headers import decision_headers
 from pointsman.runtime.errors import InvalidModelString
+from pointsman.runtime.shedding import Shedding
 from tests.wire.gateway.conftest import settings_for
 from tests.wire.gateway.scripted_controller import DECISION, ScriptedController, plays
 
@@ -43,9 +45,9 @@ async def test_it_has_every_route_with_its_methods_and_no_other() -> None:
     """HEAD goes with GET, and OpenAPI knows no `:path`."""
     controller: Any = ControllerClient(["127.0.0.1:1"])
     health: Any = None
-    table: list[Any] = list(
-        routes(Limits(settings_for(1)), controller, Readiness(controller, health, "s"), Observer(), lambda handler: handler)
-    )
+    limits, observer = Limits(settings_for(1)), Observer()
+    places = Places(limits, Shedding(lambda: None, observer.registry))
+    table: list[Any] = list(routes(limits, controller, Readiness(controller, health, "s"), observer, lambda handler: handler, places))
     served = {route.path.replace(":path", ""): {method.lower() for method in route.app.methods} - {"head"} for route in table}
     await controller.close()
     assert {path: set(item) - {"parameters"} for path, item in document()["paths"].items()} == served

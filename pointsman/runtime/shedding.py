@@ -1,0 +1,53 @@
+"""Refuses a share of what comes while the event loop is behind: what is refused at once costs little, and what waits costs everybody.
+
+The share follows the lag itself and has no memory, so that it neither overshoots nor outlasts the overload.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from pointsman.runtime.errors import Overloaded
+
+_FULL: Final = 3.0
+"""Of the target: a lag so long has most refused."""
+_MOST: Final = 0.95
+"""The largest share: some must come in to show that it is over."""
+
+
+class Shedding:
+    """Which requests to refuse. `observe` is told the loop's lag at every look, 20 times a second."""
+
+    def __init__(
+        self, target_s: Callable[[], float | None], registry: CollectorRegistry, draw: Callable[[], float] = random.random
+    ) -> None:
+        """Up to a lag of `target_s` nothing is refused, and with None never; `draw` gives numbers of [0, 1)."""
+        self._target_s = target_s
+        self._draw = draw
+        self._before = 0.0
+        self.share = 0.0
+        """Of new requests that are refused, 0 to 0.95."""
+        self._refused = Counter("pointsman_shed", "Requests refused because the event loop was behind.", registry=registry)
+        Gauge("pointsman_shed_share", "The share of requests refused for it now.", registry=registry).set_function(lambda: self.share)
+
+    def observe(self, lag_s: float) -> None:
+        """Takes one look into account: of two in a row the shorter lag counts, for a single pause is no overload."""
+        lag_s, self._before = min(lag_s, self._before), lag_s
+        target = self._target_s()
+        self.share = 0.0 if target is None else min(_MOST, max(0.0, (lag_s / target - 1) / (_FULL - 1)))
+
+    def admit(self) -> None:
+        """Raises `Overloaded` for a request that is to be refused."""
+        if (refusal := self.refusal()) is not None:
+            raise refusal
+
+    def refusal(self) -> Overloaded | None:
+        """The error for a request that is to be refused; None for one that comes in."""
+        if not self.share or self._draw() >= self.share:
+            return None
+        self._refused.inc()
+        return Overloaded("More comes than this service keeps up with; try again shortly.", retry_after_s=1)
