@@ -109,7 +109,7 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
             interceptors=[guard],
         )
         services = cast(grpc.aio.Server, ReadableOnly(server))
-        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins), services)
+        route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins, shedding), services)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), services)
         health = Health(server, [ROUTE_SERVICE, ADMIN_SERVICE])
         port = bind(server, own.host, own.grpc_port, tls)

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 from controller.deadline import Deadline
 from controller.permissions import NOBODY
+from pointsman.runtime import waiting
 from pointsman.runtime.callers import CALLER_KEY, USAGE_KEY
 from pointsman.runtime.decision_headers import REQUEST_ID, decision_headers
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
@@ -46,6 +47,12 @@ def caller_of(context: Context) -> caller_pb2.Caller:
             except DecodeError:
                 raise PermissionDenied(f"{CALLER_KEY} can't be read; only gateways send it.") from None
     return NOBODY
+
+
+def waited_of(context: Context) -> float:
+    """Seconds that the call waited before its handler began; 0 for one that doesn't come by a gateway."""
+    said = next((value for key, value in context.invocation_metadata() or () if key == waiting.KEY), None)
+    return 0.0 if said is None else waiting.waited_s(said, context.time_remaining())
 
 
 def tell_usage(context: Context, receipt: routing_pb2.Receipt) -> None:
@@ -80,12 +87,14 @@ def answers_errors(
 ) -> Callable[[Any, Request, Any], Awaitable[Response]]:
     """A handler that takes its request id too, and whose errors the caller can read.
 
-    A declared error ends the RPC in its own words, any other in one fixed sentence; both with details and the request id.
+    Before the handler `take_up` of its class is asked, which may refuse. A declared error ends the RPC in its own words, any other in one
+    fixed sentence; both with details and the request id.
     """
 
     async def wrapped(self: Any, request: Request, context: Any) -> Response:
         request_id = request_id_of(context)
         try:
+            self.take_up(context)
             return await handler(self, request, context, request_id)
         except Cancelled:
             raise asyncio.CancelledError from None

@@ -15,7 +15,7 @@ from controller.permissions import shown_to
 from controller.pins import Pins
 from controller.record_book import RecordBook
 from controller.relaying import cut, relay, relay_whole
-from controller.rpc import Context, answers_errors, caller_of, deadline_of, send_decision, tell_usage, write
+from controller.rpc import Context, answers_errors, caller_of, deadline_of, send_decision, tell_usage, waited_of, write
 from controller.scorers import Scorers
 from controller.sse import events_of
 from controller.typed import TypedRequest, chat_body, refuse_rejection
@@ -29,6 +29,7 @@ from pointsman.runtime.errors import (
     PointsmanError,
 )
 from pointsman.runtime.settings import Settings
+from pointsman.runtime.shedding import Shedding
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 
 _PIECE_BYTES = 1 << 20
@@ -38,12 +39,17 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
     """See protos/pointsman/v1/route_service.proto. Handlers write to the stream themselves, so that a cancellation reaches
     the backend's call at once."""
 
-    def __init__(self, generations: Generations, scorers: Scorers, book: RecordBook, watch: Watch, pins: Pins) -> None:
+    def __init__(self, generations: Generations, scorers: Scorers, book: RecordBook, watch: Watch, pins: Pins, shedding: Shedding) -> None:
         self._generations = generations
+        self._shedding = shedding
         self._pins = pins
         self._book = book
         self._watch = watch
         self._scorers = scorers
+
+    def take_up(self, context: Context) -> None:
+        """Raises `Overloaded` for a call that has waited too long already."""
+        self._shedding.check_wait(waited_of(context))
 
     @property
     def _settings(self) -> Settings:

@@ -13,16 +13,17 @@ import structlog
 from gateway.controller_call import Call, ControllerCall, ControllerFailed, WholeCall
 from gateway.controller_channel import ControllerChannel
 from gateway.headers import Headers, Metadata
+from pointsman.runtime import waiting
 from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.decision_headers import REQUEST_ID
 from pointsman.runtime.each_controller import ControllerAt, each_controller
 from pointsman.runtime.error_forms import detailed_status, status_of, to_status
 from pointsman.runtime.errors import Unavailable
+from pointsman.runtime.waiting import arriving
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 
 log = structlog.get_logger()
 _LOG_EVERY_S: Final = 30.0
-_CHECK: Final = "/grpc.health.v1.Health/Check"
 
 
 class ControllerClient:
@@ -45,13 +46,15 @@ class ControllerClient:
         self, request: route_service_pb2.RelayRequest, *, request_id: str, timeout_s: float, trace: Metadata
     ) -> ControllerCall[route_service_pb2.RelayResponse]:
         """Starts a relay: started, bytes …, error where it was cut, finished."""
-        call = self._stub_now().Relay(request, timeout=timeout_s, metadata=self._metadata(request_id, trace))
+        timeout_s, arrives = arriving(timeout_s)
+        call = self._stub_now().Relay(request, timeout=timeout_s, metadata=self._metadata(request_id, trace, arrives))
         return ControllerCall(call, self._failed)
 
     def relay_whole(self, request: route_service_pb2.RelayRequest, *, request_id: str, timeout_s: float, trace: Headers) -> WholeCall:
         """Starts a relay that answers whole."""
         whole = route_service_pb2.RelayWholeRequest(relay=request)
-        call = self._stub_now().RelayWhole(whole, timeout=timeout_s, metadata=self._metadata(request_id, trace))
+        timeout_s, arrives = arriving(timeout_s)
+        call = self._stub_now().RelayWhole(whole, timeout=timeout_s, metadata=self._metadata(request_id, trace, arrives))
         return WholeCall(call, self._failed)
 
     def forward(
@@ -61,7 +64,8 @@ class ControllerClient:
 
         On the wire a unary call is a stream of one message.
         """
-        channel, metadata = self._channel.now(), self._metadata(request_id, trace)
+        timeout_s, arrives = arriving(timeout_s)
+        channel, metadata = self._channel.now(), self._metadata(request_id, trace, arrives)
         call: Call[bytes]
         if isinstance(request, bytes):
             one: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
@@ -120,15 +124,6 @@ class ControllerClient:
                 raise asyncio.CancelledError from None
             raise self._failed(error) from None
 
-    async def answers(self, timeout_s: float) -> bool:
-        """Whether a controller takes up a call for its health in that time, or refuses it; False where none can be reached."""
-        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.now().unary_unary(_CHECK)
-        try:
-            await check(b"", timeout=timeout_s)
-        except grpc.aio.AioRpcError as error:
-            return error.code() is not grpc.StatusCode.UNAVAILABLE
-        return True
-
     def _stub_now(self) -> route_service_pb2_grpc.RouteServiceAsyncStub:
         if self._channel.now() is not self._stubbed:
             self._stubbed, self._stub = self._with_stub()
@@ -138,9 +133,10 @@ class ControllerClient:
         channel = self._channel.now()
         return channel, route_service_pb2_grpc.RouteServiceStub(channel)
 
-    def _metadata(self, request_id: str, trace: Metadata) -> tuple[tuple[str, str | bytes], ...]:
+    def _metadata(self, request_id: str, trace: Metadata, arrives: str | None = None) -> tuple[tuple[str, str | bytes], ...]:
         token = self._token.metadata() if self._token else ()
-        return ((REQUEST_ID, request_id), *trace, *token)
+        timeout = () if arrives is None else ((waiting.KEY, arrives),)
+        return ((REQUEST_ID, request_id), *timeout, *trace, *token)
 
     def _failed(self, error: grpc.aio.AioRpcError) -> ControllerFailed:
         code = error.code()

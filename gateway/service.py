@@ -15,7 +15,6 @@ from starlette.routing import Route
 from gateway.controller_client import ControllerClient
 from gateway.entrance import entrance_of
 from gateway.grpc_edge import Edge, add_admin_service, add_route_service
-from gateway.hop import Hop
 from gateway.identity.interceptor import KeyInterceptor
 from gateway.limits import Limits
 from gateway.models import Models
@@ -93,21 +92,18 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         table = routes(limits, controller, readiness, observer, entrance.admission.over, Places(limits, shedding))
         rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
-        hop = Hop(controller)
-        watch = EventLoopWatch(observer.registry, lambda lag: shedding.observe(max(lag, hop.wait_s())))
-        watching = [asyncio.get_running_loop().create_task(work) for work in (hop.keep(), watch.keep())]
+        watching = asyncio.get_running_loop().create_task(EventLoopWatch(observer.registry, shedding.observe).keep())
         rest_port, *others = (int(each.getsockname()[1]) for each in bound)
         try:
-            tasks = (rest.task, asking, *watching, *entrance.tasks)
+            tasks = (rest.task, asking, watching, *entrance.tasks)
             yield Gateway(rest_port, grpc_port, others[0] if others else None, tasks, entrance.reloading(limits.reload))
         finally:
             asking.cancel()
             readiness.stopping()
             await health.stop()
             await _drain(rest, server, settings.drain_s)
-            for task in watching:
-                task.cancel()
-            await asyncio.wait([asking, *watching])
+            watching.cancel()
+            await asyncio.wait([asking, watching])
 
 
 def routes(

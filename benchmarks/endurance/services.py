@@ -55,7 +55,8 @@ def services(
             "backends": {"strong": one, "weak": one},
             "strategies": {"random": {}},
             "records_dir": f"{work}/records",
+            **(own or {}),
         }
-        with running_product(Path(work), **(own or {}), **settings) as product:
+        with running_product(Path(work), **settings) as product:
             arms.wait_for(arms.Arm("pointsman", f"{product.rest}/v1", "router-random-0.5"))
             yield Services(product, answers.base_url)

@@ -52,11 +52,11 @@ class SleepingReplica(ScorerReplica):
 def main() -> int:
     """As `python -m scorers`."""
     from pointsman.runtime.process import main as run
-    from scorers.__main__ import _serve
+    from scorers.process import serve as serving
 
     # What is deployed, in the real one's place. It goes by its module's name, so that replicas import it from here.
     vars(serve)["ScorerReplica"] = SleepingReplica
-    return run("scorers", _serve)
+    return run("scorers", serving)
 
 
 if __name__ == "__main__":

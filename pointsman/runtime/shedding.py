@@ -40,6 +40,13 @@ class Shedding:
         target = self._target_s()
         self.share = 0.0 if target is None else min(_MOST, max(0.0, (lag_s / target - 1) / (_FULL - 1)))
 
+    def check_wait(self, waited_s: float) -> None:
+        """Raises `Overloaded` for a request that has waited for longer than the target: those behind it needn't then."""
+        target = self._target_s()
+        if target is not None and waited_s > target:
+            self._refused.inc()
+            raise _overloaded()
+
     def admit(self) -> None:
         """Raises `Overloaded` for a request that is to be refused."""
         if (refusal := self.refusal()) is not None:
@@ -50,4 +57,8 @@ class Shedding:
         if not self.share or self._draw() >= self.share:
             return None
         self._refused.inc()
-        return Overloaded("More comes than this service keeps up with; try again shortly.", retry_after_s=1)
+        return _overloaded()
+
+
+def _overloaded() -> Overloaded:
+    return Overloaded("More comes than this service keeps up with; try again shortly.", retry_after_s=1)

@@ -7,8 +7,6 @@ from collections import Counter
 
 import grpc
 
-from gateway.controller_client import ControllerClient
-from gateway.hop import Hop
 from gateway.service import serving
 from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
@@ -38,29 +36,6 @@ async def test_most_requests_are_refused_and_told_to_come_back(controller: Scrip
         assert metrics.status_code == 200
         stub: route_service_pb2_grpc.RouteServiceAsyncStub = route_service_pb2_grpc.RouteServiceStub(channel)
         assert "OVERLOADED" in [await _route(stub) for _ in range(50)]
-
-
-async def test_calls_that_wait_for_a_controller_show(controller: ScriptedController) -> None:
-    """As long as one waits it counts already; a controller that isn't there isn't a queue."""
-    client = ControllerClient([f"127.0.0.1:{controller.port}"])
-    hop = Hop(client)
-    keeping = asyncio.ensure_future(hop.keep())
-    try:
-        while hop.answered < 2:
-            await asyncio.sleep(0.01)
-        assert hop.wait_s() < 5
-    finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
-        await client.close()
-    nobody = ControllerClient(["127.0.0.1:1"])
-    hop = Hop(nobody)
-    keeping = asyncio.ensure_future(hop.keep())
-    await asyncio.sleep(0.2)
-    keeping.cancel()
-    await asyncio.gather(keeping, return_exceptions=True)
-    await nobody.close()
-    assert hop.answered == 0
 
 
 async def _route(stub: route_service_pb2_grpc.RouteServiceAsyncStub) -> str:
