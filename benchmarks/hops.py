@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.hops > benchmarks/hops.md
 
 Between gateway and controller: a call whose answer is metadata and three messages, one message of a stream, one message of a unary
-call. Between controller and backend: httpx's client, its transport alone, aiohttp. Client and server are processes of their own; CPU is
+call; each with gRPC as the services have it, and with its EventEngine. Between controller and backend: httpx's client, its transport alone, aiohttp. Client and server are processes of their own; CPU is
 theirs, sixteen calls at once.
 """
 
@@ -14,6 +14,8 @@ import multiprocessing
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
@@ -26,11 +28,13 @@ import uvloop
 from httpx_aiohttp import AiohttpTransport
 
 from benchmarks.proxies import arms
+from pointsman.runtime import grpc_poller
 
 _PORT: Final = 7301
 _CALLS, _AT_ONCE, _ROUNDS = 3000, 16, 5
 _ASKED, _ANSWERED = b"x" * 1500, b"x" * 3000
 Call = Callable[[], Awaitable[None]]
+_POLLERS: Final = {"": grpc_poller.VALUE, ", gRPC with its EventEngine": grpc_poller.VALUE.replace("-", "")}
 
 
 async def _three(request: bytes, context: Any) -> None:
@@ -81,7 +85,7 @@ async def _cost(call: Call) -> float:
     return 1e6 * (time.process_time() - begun) / _CALLS
 
 
-async def _grpc_hop() -> None:
+async def _grpc_hop(how: str) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{_PORT}") as channel:
         await channel.channel_ready()
         cpu: Any = channel.unary_unary("/hops/cpu")
@@ -110,7 +114,7 @@ async def _grpc_hop() -> None:
                 found[name].append((client, 1e6 * (float(await cpu(b"")) - before) / _CALLS))
         for name, measured in found.items():
             client, server = (statistics.median(values) for values in zip(*measured, strict=True))
-            print(f"| gateway to controller | {name} | {client:.0f} | {server:.0f} |")
+            print(f"| gateway to controller | {name}{how} | {client:.0f} | {server:.0f} |")
 
 
 async def _http_hop() -> None:
@@ -162,17 +166,28 @@ def main() -> None:
     )
     print(f"Medians of {_ROUNDS} rounds of {_CALLS} calls, {_AT_ONCE} at once; microseconds of CPU per call.\n")
     print("| hop | way | client | server |\n|---|---|---|---|", flush=True)
-    server = multiprocessing.get_context("spawn").Process(target=_server)
-    server.start()
-    try:
-        uvloop.run(_grpc_hop())
-    finally:
-        server.terminate()
-        server.join()
+    for how, choice in _POLLERS.items():
+        # gRPC reads the variable when it's imported.
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.hops", "--grpc", how], env={**os.environ, grpc_poller.VARIABLE: choice}, check=True
+        )
     with arms.backend() as backend:
         arms.wait_for(backend)
         uvloop.run(_http_hop())
 
 
+def _grpc(how: str) -> None:
+    server = multiprocessing.get_context("spawn").Process(target=_server)
+    server.start()
+    try:
+        uvloop.run(_grpc_hop(how))
+    finally:
+        server.terminate()
+        server.join()
+
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--grpc"]:
+        _grpc(sys.argv[2])
+    else:
+        main()

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import grpc
+
+from gateway.controller_call import ControllerFailed
 from gateway.limits import Limits
+from gateway.throttle import Throttle
+from pointsman.runtime.error_forms import is_by_process
 from pointsman.runtime.errors import Overloaded
 from pointsman.runtime.shedding import Shedding
 
 
 class Places:
-    """At most `max_concurrent` calls at once whatever their methods, and fewer while the event loop is behind.
+    """At most `max_concurrent` calls at once whatever their methods, and fewer while the event loop is behind, or the controllers are.
 
     gRPC itself counts a call until its caller has taken the answer.
     """
 
-    def __init__(self, limits: Limits, shedding: Shedding) -> None:
+    def __init__(self, limits: Limits, shedding: Shedding, throttle: Throttle) -> None:
         self._limits = limits
         self._shedding = shedding
+        self._throttle = throttle
         self._taken = 0
 
     @contextmanager
@@ -27,8 +33,13 @@ class Places:
         if self._taken >= self._limits.now.max_concurrent:
             raise Overloaded("The gateway has as many requests in progress as it may; try again shortly.", retry_after_s=1)
         self._shedding.admit()
+        self._throttle.admit()
         self._taken += 1
         try:
             yield
+        except ControllerFailed as error:
+            if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and is_by_process(error.status):
+                self._throttle.refused()
+            raise
         finally:
             self._taken -= 1

@@ -26,6 +26,7 @@ from gateway.readiness import Readiness
 from gateway.relay import RELAYED, Relay
 from gateway.rest_app import Handler, endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
+from gateway.throttle import Throttle
 from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.event_loop import EventLoopWatch
 from pointsman.runtime.gateway_settings import GatewaySettings
@@ -81,15 +82,15 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
 
         health = Health(server, [ROUTE_SERVICE, *([ADMIN_SERVICE] if settings.admin else [])])
         readiness = Readiness(controller, health, ROUTE_SERVICE)
-        shedding = Shedding(lambda: limits.now.max_lag_s, observer.registry)
-        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission, Places(limits, shedding))
+        shedding, throttle = Shedding(lambda: limits.now.max_lag_s, observer.registry), Throttle(observer.registry)
+        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission, Places(limits, shedding, throttle))
         add_route_service(server, edge)
         if settings.admin:
             add_admin_service(server, edge)
         await health.set("", True)
         await health.set(ROUTE_SERVICE, False)
         await server.start()
-        table = routes(limits, controller, readiness, observer, entrance.admission.over, Places(limits, shedding))
+        table = routes(limits, controller, readiness, observer, entrance.admission.over, Places(limits, shedding, throttle))
         rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         watching = asyncio.get_running_loop().create_task(EventLoopWatch(observer.registry, shedding.observe).keep())

@@ -16,6 +16,8 @@ from pointsman.runtime.errors import DOMAIN, WIRE_FORMS, InternalError, Pointsma
 from pointsman.v1 import error_pb2
 
 DETAILS_KEY = "grpc-status-details-bin"
+PROCESS = "process"
+"""ErrorInfo's `scope` of an error that its process would answer anything with just now."""
 _TYPE_PREFIX = "type.googleapis.com/google.rpc."
 _INTERNAL = wire_form(InternalError())
 
@@ -37,12 +39,19 @@ def to_status(error: PointsmanError, request_id: str = "") -> error_pb2.Error:
         metadata["retry_after_s"] = f"{error.retry_after_s:g}"
     if error.backend:
         metadata["backend"] = error.backend
+    if error.by_process:
+        metadata["scope"] = PROCESS
     metadata.update(error.decision)
     details = [_packed(error_pb2.ErrorInfo(reason=form.reason, domain=DOMAIN, metadata=metadata), "ErrorInfo")]
     if error.param:
         violation = error_pb2.BadRequest.FieldViolation(field=error.param, description=error.message)
         details.append(_packed(error_pb2.BadRequest(field_violations=[violation]), "BadRequest"))
     return error_pb2.Error(code=form.grpc_code.value[0], message=error.message, details=details)
+
+
+def is_by_process(status: error_pb2.Error) -> bool:
+    """Whether it says something of the process that answered, and nothing of the request."""
+    return error_info(status).metadata.get("scope") == PROCESS
 
 
 def error_info(status: error_pb2.Error) -> error_pb2.ErrorInfo:
@@ -79,7 +88,10 @@ def _undetailed(code: grpc.StatusCode, text: str, server: str) -> PointsmanError
         # gRPC's own words, before any of ours could be asked.
         return errors.BodyTooLarge("The message is longer than the server takes.")
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return errors.Overloaded("The service is at its limit; try again shortly.", retry_after_s=1)
+        # gRPC's own too: as many calls as there may be.
+        full = errors.Overloaded("The service is at its limit; try again shortly.", retry_after_s=1)
+        full.by_process = True
+        return full
     if code is grpc.StatusCode.CANCELLED:
         return errors.Cancelled("The call was cancelled.")
     if code is grpc.StatusCode.UNIMPLEMENTED:

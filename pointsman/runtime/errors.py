@@ -58,6 +58,8 @@ class PointsmanError(Exception):
     """
 
     decision: Mapping[str, str] = MappingProxyType({})
+    by_process: bool = False
+    """Whether it says something of the process that raised it, and nothing of the request."""
 
     def __init__(
         self,

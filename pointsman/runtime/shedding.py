@@ -61,4 +61,6 @@ class Shedding:
 
 
 def _overloaded() -> Overloaded:
-    return Overloaded("More comes than this service keeps up with; try again shortly.", retry_after_s=1)
+    error = Overloaded("More comes than this service keeps up with; try again shortly.", retry_after_s=1)
+    error.by_process = True
+    return error

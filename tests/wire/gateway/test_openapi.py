@@ -15,6 +15,7 @@ from gateway.openapi import document
 from gateway.places import Places
 from gateway.readiness import Readiness
 from gateway.service import routes
+from gateway.throttle import Throttle
 from pointsman.runtime.decision_headers import decision_headers
 from pointsman.runtime.errors import InvalidModelString
 from pointsman.runtime.shedding import Shedding
@@ -46,7 +47,7 @@ async def test_it_has_every_route_with_its_methods_and_no_other() -> None:
     controller: Any = ControllerClient(["127.0.0.1:1"])
     health: Any = None
     limits, observer = Limits(settings_for(1)), Observer()
-    places = Places(limits, Shedding(lambda: None, observer.registry))
+    places = Places(limits, Shedding(lambda: None, observer.registry), Throttle(observer.registry))
     table: list[Any] = list(routes(limits, controller, Readiness(controller, health, "s"), observer, lambda handler: handler, places))
     served = {route.path.replace(":path", ""): {method.lower() for method in route.app.methods} - {"head"} for route in table}
     await controller.close()
