@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.hops > benchmarks/hops.md
 
 Between gateway and controller: a call whose answer is metadata and three messages, one message of a stream, one message of a unary
-call; each with gRPC as the services have it, and with its EventEngine. Between controller and backend: httpx's client, its transport alone, aiohttp. Client and server are processes of their own; CPU is
-theirs, sixteen calls at once.
+call; each with gRPC as the services have it, and with its EventEngine. Between controller and backend: httpx's client, its transport
+alone, aiohttp. Client and server are processes of their own; CPU is theirs, sixteen calls at once.
 """
 
 from __future__ import annotations
