@@ -27,8 +27,8 @@ def written(found: Found, paced: Found, *, rounds: int, seconds: float) -> str:
         "# What a request costs by way of Pointsman, LiteLLM's proxy and RouteLLM's server",
         "",
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {_versions()}.",
-        f"`make bench-arms`, then `.venv/bin/python -m benchmarks.proxies --rounds {rounds} --seconds {seconds:g} --out benchmarks/proxies.md`"
-        " (interleaved; medians of the rounds).",
+        f"`make bench-arms`, then `.venv/bin/python -m benchmarks.proxies --rounds {rounds} --seconds {seconds:g}"
+        " --out benchmarks/proxies.md` (interleaved; medians of the rounds).",
         "",
         "Latency is in milliseconds from request to last byte. CPU is in milliseconds per answered request, of the service's whole"
         " process tree: Pointsman's is gateway, controller and all of Ray. Backend and load generator share the cores and aren't counted.",
