@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.hops > benchmarks/hops.md
 
 Between gateway and controller: a call whose answer is metadata and three messages, one message of a stream, one message of a unary
-call; each with gRPC as the services have it, and with its EventEngine. Between controller and backend: httpx's client, its transport
+call; each with gRPC as it is, and without its EventEngine (decision 0019). Between controller and backend: httpx's client, its transport
 alone, aiohttp. Client and server are processes of their own; CPU is theirs, sixteen calls at once.
 """
 
@@ -28,13 +28,13 @@ import uvloop
 from httpx_aiohttp import AiohttpTransport
 
 from benchmarks.proxies import arms
-from pointsman.runtime import grpc_poller
 
 _PORT: Final = 7301
 _CALLS, _AT_ONCE, _ROUNDS = 3000, 16, 5
 _ASKED, _ANSWERED = b"x" * 1500, b"x" * 3000
 Call = Callable[[], Awaitable[None]]
-_POLLERS: Final = {"": grpc_poller.VALUE, ", gRPC with its EventEngine": grpc_poller.VALUE.replace("-", "")}
+_VARIABLE: Final = "GRPC_EXPERIMENTS"
+_POLLERS: Final = {"": "", ", gRPC without its EventEngine": "-event_engine_client,-event_engine_listener"}
 
 
 async def _three(request: bytes, context: Any) -> None:
@@ -168,9 +168,7 @@ def main() -> None:
     print("| hop | way | client | server |\n|---|---|---|---|", flush=True)
     for how, choice in _POLLERS.items():
         # gRPC reads the variable when it's imported.
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.hops", "--grpc", how], env={**os.environ, grpc_poller.VARIABLE: choice}, check=True
-        )
+        subprocess.run([sys.executable, "-m", "benchmarks.hops", "--grpc", how], env={**os.environ, _VARIABLE: choice}, check=True)
     with arms.backend() as backend:
         arms.wait_for(backend)
         uvloop.run(_http_hop())

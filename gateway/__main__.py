@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from pointsman.runtime import grpc_poller
-
-
-def main() -> int:
-    """The process's exit code: see `pointsman.runtime.process.main`."""
-    grpc_poller.choose()
-    # Not above, since they import grpc.
-    from gateway.process import serve
-    from pointsman.runtime import process
-
-    return process.main("gateway", process.on_uvloop(serve))
-
+from gateway.process import serve
+from pointsman.runtime.process import main, on_uvloop
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("gateway", on_uvloop(serve)))

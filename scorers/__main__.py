@@ -9,18 +9,8 @@ from __future__ import annotations
 
 import sys
 
-from pointsman.runtime import grpc_poller
-
-
-def main() -> int:
-    """The process's exit code: see `pointsman.runtime.process.main`."""
-    grpc_poller.choose()
-    # Not above, since they import grpc; Ray's processes inherit the variable.
-    from pointsman.runtime import process
-    from scorers.process import serve
-
-    return process.main("scorers", serve)
-
+from pointsman.runtime.process import main
+from scorers.process import serve
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("scorers", serve))

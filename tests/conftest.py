@@ -6,12 +6,7 @@ import signal
 
 import pytest
 
-from pointsman.runtime import grpc_poller
-
-# As the services' own processes do it, and before grpc is imported.
-grpc_poller.choose()
-
-from tests.support import leaks  # noqa: E402
+from tests.support import leaks
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -82,11 +82,6 @@ def read_secret(key_env: str | None, key_file: Path | None) -> str | None:
     return None
 
 
-def prefer(name: str, value: str) -> None:
-    """Sets a variable of the environment that a library reads, unless whoever started the process has."""
-    os.environ.setdefault(name, value)
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
