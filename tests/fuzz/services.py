@@ -36,7 +36,7 @@ class Service:
     def complaints(self) -> list[str]:
         """Lines of its log that no request may cause: tracebacks and errors."""
         lines = self.log.read_text(errors="replace").splitlines()
-        return [line for line in lines if "Traceback" in line or '"level": "error"' in line or not line.startswith("{")]
+        return [line for line in lines if "Traceback" in line or '"level":"error"' in line or not line.startswith("{")]
 
 
 @dataclass(frozen=True)

@@ -114,4 +114,4 @@ async def test_two_controllers_share_the_calls_and_the_death_of_one_loses_no_dec
 
 
 def _decided(controller: Service) -> int:
-    return controller.log.read_text().count('"event": "routed"')
+    return controller.log.read_text().count('"event":"routed"')
