@@ -30,6 +30,8 @@ from pointsman.runtime.errors import (
 
 PASSED_THROUGH: Final = frozenset({400, 404, 413, 422})  # the caller's own mistakes, in the backend's words
 _PIECE_BYTES: Final = 256 << 10
+_READ_BYTES: Final = 16 << 10
+"""At once at most: what one piece is, each stream whose caller doesn't read holds several times on its way."""
 _FOREIGN: Final = (aiohttp.ClientError, OSError)  # TimeoutError is an OSError
 
 
@@ -63,7 +65,7 @@ class Answer:
         return self.content_type == "text/event-stream"
 
     async def read(self) -> bytes:
-        """All bytes that have come and weren't read, once there are some; empty at the end.
+        """Bytes that have come and weren't read, 16 KiB at most, once there are some; empty at the end.
 
         Raises `BackendCut` and `BackendTimeout` where no more can come, and `DeadlineExceeded`.
         """
@@ -71,9 +73,9 @@ class Answer:
         remaining = self._deadline.remaining()
         try:
             if content.is_eof():  # nothing to wait for, and so no timer: most whole answers
-                return await content.readany()
+                return await content.read(_READ_BYTES)
             async with asyncio.timeout(min(remaining, self._idle_s)):
-                return await content.readany()
+                return await content.read(_READ_BYTES)
         except _FOREIGN as error:
             lost = _translated(error, self.backend, remaining, self._idle_s, BackendCut)
             if isinstance(lost, BackendError):
