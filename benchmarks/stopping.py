@@ -18,6 +18,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.livez import livez
+
 _CALLERS: Final = 16
 _BESIDE_S: Final = 1.0  # of load before the signal, and after the gateway has ended
 _FIRST_PORT: Final = 27_950
@@ -29,21 +31,9 @@ async def _gateway(folder: Path, number: int) -> Process:
     file = folder / f"{number}.json"
     file.write_text(json.dumps({"gateway": {**own, "controllers": ["127.0.0.1:1"]}, "log": {"level": "error"}}))
     process = await create_subprocess_exec(sys.executable, "-m", "gateway", "--settings", str(file), stdin=DEVNULL, stderr=DEVNULL)
-    while await _asked(_FIRST_PORT + number) != "200":  # noqa: ASYNC110 - another process
+    while await livez(_FIRST_PORT + number) != "200":  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.1)
     return process
-
-
-async def _asked(port: int) -> str:
-    """The status, or how there was none."""
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /livez HTTP/1.0\r\n\r\n")
-        answer = await reader.read()
-        writer.close()
-    except OSError as error:
-        return type(error).__name__
-    return answer.decode().partition(" ")[2][:3] or "closed without an answer"
 
 
 async def _run(number: signal.Signals) -> Counter[str]:
@@ -51,7 +41,7 @@ async def _run(number: signal.Signals) -> Counter[str]:
 
     async def caller() -> None:
         while not over.is_set():
-            outcomes[await _asked(_FIRST_PORT)] += 1
+            outcomes[await livez(_FIRST_PORT)] += 1
 
     with tempfile.TemporaryDirectory() as folder:
         gateways = [await _gateway(Path(folder), each) for each in (1, 2)]

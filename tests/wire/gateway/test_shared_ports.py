@@ -18,6 +18,7 @@ import structlog
 from gateway.service import Gateway, serving
 from pointsman.runtime.errors import Unavailable
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
+from tests.support.livez import livez
 from tests.support.product import free_ports
 from tests.wire.gateway.conftest import settings_for
 from tests.wire.gateway.scripted_controller import ScriptedController
@@ -100,7 +101,7 @@ async def test_who_connects_while_one_of_them_stops_is_answered(controller: Scri
 
     async def connect() -> None:
         while not stopped.is_set():
-            outcomes[await _livez(rest)] += 1
+            outcomes[await livez(rest)] += 1
 
     async with _gateway(controller, rest, grpc_port):
         async with _gateway(controller, rest, grpc_port, drain_s=2):
@@ -111,18 +112,6 @@ async def test_who_connects_while_one_of_them_stops_is_answered(controller: Scri
         await asyncio.gather(*connecting)
     assert outcomes["200"] > before > 0
     assert outcomes.total() - outcomes["200"] <= 1
-
-
-async def _livez(port: int) -> str:
-    """The status, or how there was none, by a new connection."""
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /livez HTTP/1.0\r\n\r\n")
-        answer = await reader.read()
-        writer.close()
-    except OSError as error:
-        return type(error).__name__
-    return answer.decode().partition(" ")[2][:3] or "nothing"
 
 
 @pytest.mark.parametrize(("redis", "warnings"), [(None, 1), ("redis://127.0.0.1:1", 0)], ids=["no Redis", "one Redis"])
