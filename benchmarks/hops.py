@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.hops > benchmarks/hops.md
 
 Between gateway and controller: a call whose answer is metadata and three messages, one message of a stream, one message of a unary
-call; each with gRPC as it is, and without its EventEngine (decision 0019). Between controller and backend: httpx's client, its transport
-alone, aiohttp. Client and server are processes of their own; CPU is theirs, sixteen calls at once.
+call; each with gRPC as it is, without its EventEngine (decision 0019), and under SCHED_BATCH (decision 0021). Between controller and
+backend: httpx's client, its transport alone, aiohttp. Client and server are processes of their own; CPU is theirs, sixteen calls at once.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ import uvloop
 from httpx_aiohttp import AiohttpTransport
 
 from benchmarks.proxies import arms
+from pointsman.runtime.scheduling import schedule
 
 _PORT: Final = 7301
 _CALLS, _AT_ONCE, _ROUNDS = 3000, 16, 5
 _ASKED, _ANSWERED = b"x" * 1500, b"x" * 3000
 Call = Callable[[], Awaitable[None]]
 _VARIABLE: Final = "GRPC_EXPERIMENTS"
-_POLLERS: Final = {"": "", ", gRPC without its EventEngine": "-event_engine_client,-event_engine_listener"}
+_BATCH: Final = ", under SCHED_BATCH"
+_POLLERS: Final = {"": "", _BATCH: "", ", gRPC without its EventEngine": "-event_engine_client,-event_engine_listener"}
 
 
 async def _three(request: bytes, context: Any) -> None:
@@ -175,6 +177,7 @@ def main() -> None:
 
 
 def _grpc(how: str) -> None:
+    schedule("batch" if how == _BATCH else "normal")
     server = multiprocessing.get_context("spawn").Process(target=_server)
     server.start()
     try:

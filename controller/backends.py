@@ -75,12 +75,16 @@ class Answer:
             if content.is_eof():  # nothing to wait for, and so no timer: most whole answers
                 return await content.read(_READ_BYTES)
             async with asyncio.timeout(min(remaining, self._idle_s)):
-                return await content.read(_READ_BYTES)
+                piece = await content.read(_READ_BYTES)
         except _FOREIGN as error:
             lost = _translated(error, self.backend, remaining, self._idle_s, BackendCut)
             if isinstance(lost, BackendError):
                 self.lost()
             raise lost from None
+        # What comes within this turn of the event loop goes on together: a piece costs more than many bytes.
+        await asyncio.sleep(0)
+        more = b"" if content.exception() or len(piece) >= _READ_BYTES else content.read_nowait(_READ_BYTES - len(piece))
+        return piece + more if more else piece
 
     async def close(self) -> None:
         """Ends the connection if it wasn't read to its end; else it has gone back to its pool already."""

@@ -40,6 +40,7 @@ _SERVICE_CONFIG: Final = json.dumps(
         "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
     }
 )
+_TURNS: Final = 8
 _CHANNEL_OPTIONS: Final = [
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.keepalive_time_ms", 30_000),
@@ -127,6 +128,7 @@ class ScorerClient:
             hopeless=hopeless,
             sent=self._metrics.of(strategy),
             abandons=True,
+            turns=_TURNS,
         )
 
     async def _score_batch(self, strategy: str, asked: Sequence[_Asked]) -> list[Score | ScoringError]:

@@ -1,6 +1,7 @@
 """Measures one machine, and plans more of them. On purpose, not in CI:
 
     .venv/bin/python -m benchmarks.growth measure          # this machine's service times, into benchmarks/growth/measured.json
+    .venv/bin/python -m benchmarks.growth services         # what a decision costs gateway, controller and Serve, into the same file
     .venv/bin/python -m benchmarks.growth plan --strategy mf --rate 500 --words 100
     .venv/bin/python -m benchmarks.growth report           # benchmarks/growth.md and its plots, from measured.json
 
@@ -22,12 +23,17 @@ from scorers.errors import InvalidData
 
 
 def main() -> None:
-    """Runs one of the three."""
+    """Runs one of the four."""
     options = _parser().parse_args()
     if options.command == "measure":
         from benchmarks.growth.measure import STRATEGIES, measure  # torch is imported where it's needed
 
         measure(options.strategies or STRATEGIES, options.words, options.prompts, options.rounds, options.out)
+        return
+    if options.command == "services":
+        from benchmarks.growth.services import measure_services
+
+        measure_services(options.rounds, options.seconds, options.out)
         return
     try:
         measured = _with_cpu(Measured.read(options.measured), options)
@@ -51,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     measuring.add_argument("--prompts", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     measuring.add_argument("--rounds", type=int, default=5)
     measuring.add_argument("--out", type=Path, default=FILE)
+    services = commands.add_parser("services", help="what a decision costs each service")
+    services.add_argument("--rounds", type=int, default=3)
+    services.add_argument("--seconds", type=float, default=5)
+    services.add_argument("--out", type=Path, default=FILE)
     planning = commands.add_parser("plan", help="replicas, controllers, gateways, nodes and cost for rates")
     planning.add_argument("--strategy", required=True)
     planning.add_argument("--rate", type=float, nargs="+", required=True, help="decisions a second")

@@ -39,7 +39,7 @@ _ELSEWHERE: Final[dict[str, Any]] = {
     "redis_ms_per_increment": 0.0117,
     "sources": {
         "cpu_ms_per_decision": (
-            "placeholders, sums of the libraries' own costs on 2 shared cores (2026-11-22): gateway is Starlette 0.05 and a gRPC "
+            "to be measured by `services`; sums of the libraries' own costs on 2 shared cores: gateway is Starlette 0.05 and a gRPC "
             "call 0.12; controller is a gRPC server 0.19, a call to the scorer 0.12 and one to the backend over httpx-aiohttp 0.30; "
             "serve_per_call is Serve behind HAProxy, saturated, one prompt a call. Our own code comes on top"
         ),

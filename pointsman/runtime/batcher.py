@@ -54,6 +54,7 @@ class Batcher(Generic[Item, Result]):
         hopeless: Callable[[Item], bool] = lambda _: False,
         sent: Callable[[int, float], None] = lambda _size, _waited: None,
         abandons: bool = False,
+        turns: int = 1,
     ) -> None:
         self._run = run
         self._abandons = abandons
@@ -68,7 +69,9 @@ class Batcher(Generic[Item, Result]):
         self._count = 0
         self._in_flight: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._pumping = False
+        self._turns = turns
+        self._turns_left = 0
+        """Until the pump; 0 where it isn't on its way."""
 
     @property
     def waiting(self) -> int:
@@ -127,13 +130,21 @@ class Batcher(Generic[Item, Result]):
         self._count += 1
 
     def _pump_soon(self) -> None:
-        """At the end of this turn of the event loop: who comes in the same turn goes together."""
-        if not self._pumping:
-            self._pumping = True
-            asyncio.get_running_loop().call_soon(self._pump)
+        """After this turn of the event loop, or a few: who comes meanwhile goes together. Where no slot is free, the batch that ends
+        sees to it."""
+        if not self._turns_left and len(self._in_flight) < self._slots():
+            self._turns_left = self._turns
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turns_left = max(0, self._turns_left - 1)
+        if self._turns_left and self._count < self._small_batch:
+            asyncio.get_running_loop().call_soon(self._turn)
+        else:
+            self._pump()
 
     def _pump(self) -> None:
-        self._pumping = False
+        self._turns_left = 0
         while self._count and len(self._in_flight) < (slots := self._slots()):
             share = max(self._small_batch, math.ceil(self._count / slots))
             if not (batch := self._take(min(share, self._max_batch))):
@@ -187,7 +198,10 @@ class Batcher(Generic[Item, Result]):
 
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
-        self._pump()
+        if self._closed or self._turns == 1 or self._count >= self._small_batch:
+            self._pump()
+        elif self._count:
+            self._pump_soon()
 
 
 def _left(batch: Sequence[_Waiting[Item, Result]], task: asyncio.Task[None], _: asyncio.Future[Result]) -> None:

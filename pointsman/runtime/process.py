@@ -12,6 +12,7 @@ from typing import Any, Final
 from pointsman.runtime.errors import PointsmanError
 from pointsman.runtime.output import discard_unwritable
 from pointsman.runtime.reloading import SettingsSource
+from pointsman.runtime.scheduling import schedule
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError
 from pointsman.runtime.telemetry import configure_logging
@@ -37,6 +38,7 @@ def main(service: str, run: Callable[[Settings, SettingsSource], int], arguments
     try:
         settings = source()
         configure_logging(service, settings.log)
+        schedule(settings.scheduling)
         return run(settings, source)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from pointsman.runtime.backend_settings import BackendSettings, PairSettings
 from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.gateway_settings import GatewaySettings
+from pointsman.runtime.scheduling import Scheduling
 from pointsman.runtime.settings_part import Fraction, Name, OnFailure, Part, Port, StrategyName
 
 
@@ -101,6 +102,8 @@ class Settings(Part):
     """The whole file."""
 
     log: LogSettings = LogSettings()
+    scheduling: Scheduling = "batch"
+    """How the kernel schedules the services."""
     gateway: GatewaySettings = GatewaySettings()
     controller: ControllerSettings = ControllerSettings()
     scorers: ScorersSettings = ScorersSettings()

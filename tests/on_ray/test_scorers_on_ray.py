@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -52,6 +53,11 @@ async def logged(running: RunningScorers, **wanted: str) -> dict[str, Any]:
 def test_replicas_have_the_priority_that_the_scorers_were_started_with(running: RunningScorers) -> None:
     """Ray's own way is nice 15, with which they wait for everything else on the machine."""
     assert [each.nice() for name in ("mf", "random") for each in running.replicas(name)] == [psutil.Process().nice()] * 2
+
+
+def test_replicas_are_scheduled_as_the_scorers_are(running: RunningScorers) -> None:
+    """By default so that a thread that wakes up interrupts nobody."""
+    assert [os.sched_getscheduler(each.pid) for name in ("mf", "random") for each in running.replicas(name)] == [os.SCHED_BATCH] * 2
 
 
 async def test_mf_scores_in_order_what_the_router_scores_in_process(stub: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
@@ -105,6 +106,7 @@ async def test_a_changed_file_is_taken_over_and_a_wrong_one_is_refused_and_named
     """On SIGHUP at once, and without it soon; what needs a restart is named."""
     policy = {"strategies": ["mf"], "threshold": 0.9}
     async with controller_process(tmp_path, (strong, weak), scorers, {}) as running:
+        assert os.sched_getscheduler(running.process.pid) == os.SCHED_BATCH
 
         def write(**parts: Any) -> None:
             running.write(**parts)
@@ -112,10 +114,10 @@ async def test_a_changed_file_is_taken_over_and_a_wrong_one_is_refused_and_named
                 running.process.send_signal(signal.SIGHUP)
 
         own = {**running.values["controller"], "max_waiting": 7}
-        write(policies={"cheap": policy}, controller=own)
+        write(policies={"cheap": policy}, controller=own, scheduling="normal")
         assert (await logged(running.process, "settings read again"))["in_force"] == ["policies.cheap"]
         waits = await logged(running.process, "settings that need a restart have changed")
-        assert waits["keys"] == ["controller.max_waiting"]
+        assert waits["keys"] == ["scheduling", "controller.max_waiting"]
         assert await running.tier("router:cheap") == "TIER_WEAK"
         write(policies={"cheap": {**policy, "treshold": 0.1}})
         refused = await logged(running.process, "settings refused, the old ones stay")
