@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.proxies import arms, table
+from benchmarks.proxies import arms, plots, table
 from benchmarks.proxies.arms import Arm
 
 
@@ -62,7 +62,8 @@ def main() -> None:
         paced = _half_load(services, found, options.rounds, options.seconds)
     text = table.written(found, paced, rounds=options.rounds, seconds=options.seconds)
     if options.out:
-        options.out.write_text(text)
+        pictures = plots.write(found, options.out)
+        options.out.write_text(text + "\n".join(f"![{each.stem}]({each.name})" for each in pictures) + "\n")
     else:
         print(text)
 

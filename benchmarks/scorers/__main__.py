@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from benchmarks.pictures import picture
 from benchmarks.scorers.battles import Upstream, arena, ranking
 from benchmarks.scorers.models import Way, served, upstream_bert, upstream_causal_llm
 from benchmarks.scorers.timing import BATCH, Timed, texts, timed
@@ -178,20 +179,17 @@ def _lines(file: str) -> list[str]:
 
 
 def _write(report: Report, where: str, out: Path) -> None:
-    from matplotlib import pyplot
-
     parts = ["# The strategies' speed", f"    .venv/bin/python -m benchmarks.scorers {' '.join(sys.argv[1:])}".rstrip(), where]
     head = "| what | threads | way | ms per prompt | processor ms per prompt | ratio |\n|---|---|---|---|---|---|"
     parts.append("\n".join([head, *report.rows]))
     for plot, curves in report.curves.items():
-        figure, axes = pyplot.subplots(figsize=(7, 4.5))
-        for name, points in curves.items():
-            axes.loglog(*zip(*points, strict=True), marker="o", label=name)
-        axes.set(xlabel=plot, ylabel="ms per prompt")
-        axes.legend()
         file = f"scorers-{plot.replace(',', '').replace(' ', '-')}.svg"
-        figure.savefig(out / file, bbox_inches="tight")
-        pyplot.close(figure)
+        with picture(out / file) as figure:
+            axes = figure.add_subplot()
+            for name, points in curves.items():
+                axes.loglog(*zip(*points, strict=True), marker="o", label=name)
+            axes.set(xlabel=plot, ylabel="ms per prompt")
+            axes.legend()
         parts.append(f"![{plot}]({file})\n\n| {plot} | size | ms per prompt |\n|---|---|---|")
         parts[-1] += "".join(f"\n| {name} | {size:,} | {each:.3f} |" for name, points in curves.items() for size, each in points)
     (out / "scorers.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
