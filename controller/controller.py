@@ -27,7 +27,9 @@ from controller.pins import Pins
 from controller.plan import Plan, Plans
 from controller.scored_text import scored_text
 from controller.shadow import Shadow
+from controller.spans import note_decision
 from pointsman import __version__
+from pointsman.runtime import tracing
 from pointsman.runtime.decision_headers import decision_headers
 from pointsman.runtime.errors import InvalidBody, NotFound, PointsmanError, UnknownStrategy, error_name
 from pointsman.runtime.model_string import parse_model_string
@@ -210,6 +212,8 @@ class Controller:
         finally:
             receipt.timings.total_s = monotonic() - begun
             receipt.timings.router_s = receipt.timings.router_s or receipt.timings.total_s
+            if tracing.is_on():
+                note_decision(receipt)
             self._ledger.finish(receipt)
 
 

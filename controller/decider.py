@@ -14,6 +14,7 @@ from controller.scored_text import clipped
 from controller.scorers import Scorers, ScoringError
 from controller.thresholds import Thresholds
 from controller.unscored import UnscoredSpending
+from pointsman.runtime import tracing
 from pointsman.runtime.decide import is_strong
 from pointsman.runtime.decision_headers import reason_name
 from pointsman.runtime.errors import Overloaded, ScoringCapped, ScoringFailed
@@ -98,13 +99,18 @@ class Decider:
         budget = deadline.share(controller.scorer_deadline_share, controller.scorer_timeout_s)
         opinion = routing_pb2.Opinion(strategy=strategy)
         text, was_clipped = clipped(text, controller.max_scored_chars)
-        try:
-            score = await self._scorers.score(strategy, text, session, budget)
-        except ScoringError as error:
-            opinion.failure = error.reason
-        else:
-            opinion.strong_win_rate, opinion.checkpoint = score.strong_win_rate, score.checkpoint
-            opinion.truncated, opinion.cached = score.truncated or was_clipped, score.cached
+        with tracing.current_span(f"score {strategy}", "CLIENT", pointsman__strategy=strategy) as span:
+            try:
+                score = await self._scorers.score(strategy, text, session, budget)
+            except ScoringError as error:
+                opinion.failure = error.reason
+                span.fail(reason_name(error.reason))
+            else:
+                opinion.strong_win_rate, opinion.checkpoint = score.strong_win_rate, score.checkpoint
+                opinion.truncated, opinion.cached = score.truncated or was_clipped, score.cached
+                span.note(
+                    pointsman__strong_win_rate=score.strong_win_rate, pointsman__checkpoint=score.checkpoint, pointsman__cached=score.cached
+                )
         return opinion, monotonic() - started
 
     def _without_score(self, plan: Plan, failed: routing_pb2.Opinion) -> tuple[routing_pb2.Tier.ValueType, routing_pb2.Reason.ValueType]:

@@ -17,6 +17,7 @@ from controller.budget import Budget
 from controller.candidates import Candidate
 from controller.deadline import Deadline
 from controller.retrying import BreakerOpen, wait_before_retry
+from controller.spans import begun_call, headers_under
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import (
     BackendError,
@@ -114,11 +115,13 @@ class Dispatcher:
 
     async def _called(self, candidate: Candidate, ask: Ask, receipt: routing_pb2.Receipt) -> tuple[Attempt, Answer]:
         """One call. Whoever gets its answer closes the attempt."""
-        name, attempt = candidate.backend, Attempt(receipt, candidate)
+        name = candidate.backend
+        span = begun_call(self._settings[name], name, ask.endpoint)
+        attempt = Attempt(receipt, candidate, span)
         try:
             attempt.permit = self._permit(name)
             body = ask.body(self._settings[name].model)
-            answer = await self._backends.open(name, ask.endpoint, ask.headers, body, ask.deadline)
+            answer = await self._backends.open(name, ask.endpoint, headers_under(span, ask.headers), body, ask.deadline)
         except BaseException as error:
             attempt.failed(error)
             await attempt.close()

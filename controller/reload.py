@@ -57,6 +57,6 @@ def taken_over(running: Settings, file: Settings) -> tuple[Settings, Change]:
 
 def _need_restart(settings: Settings, file: Settings) -> list[str]:
     """Keys that concern the controller; a strategy's own concern it where the strategy comes or goes."""
-    own = ("controller.", "log.", "scheduling", "records_dir")
+    own = ("controller.", "log.", "tracing.", "scheduling", "records_dir")
     there = {f"strategies.{name}" for name in settings.strategies.keys() ^ file.strategies.keys()}
     return [key for key in changed_keys(settings, file) if key.startswith(own) or key in there]

@@ -7,7 +7,8 @@ import sys
 import traceback
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, TypeVar
 
 import grpc
 import structlog
@@ -15,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 
 from controller.deadline import Deadline
 from controller.permissions import NOBODY
-from pointsman.runtime import waiting
+from pointsman.runtime import tracing, waiting
 from pointsman.runtime.callers import CALLER_KEY, USAGE_KEY
 from pointsman.runtime.decision_headers import REQUEST_ID, decision_headers
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
@@ -25,6 +26,7 @@ from pointsman.v1 import caller_pb2, routing_pb2
 log = structlog.get_logger()
 # gRPC's own word for "don't try again": the channel's retries are for a controller that isn't there, and this one is.
 _NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+_NOTHING: Final = nullcontext()
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -95,7 +97,8 @@ def answers_errors(
         request_id = request_id_of(context)
         try:
             self.take_up(context)
-            return await handler(self, request, context, request_id)
+            with _span(type(self).__name__, handler.__name__, context, request_id) if tracing.is_on() else _NOTHING:
+                return await handler(self, request, context, request_id)
         except Cancelled:
             raise asyncio.CancelledError from None
         except PointsmanError as error:
@@ -107,6 +110,15 @@ def answers_errors(
         raise AssertionError("abort always raises")
 
     return wrapped
+
+
+def _span(service: str, method: str, context: Context, request_id: str) -> AbstractContextManager[object]:
+    """A gateway's probe, which is no part of a trace, makes none."""
+    service, parent = f"pointsman.v1.{service}", tracing.context_in(dict(context.invocation_metadata() or ()))
+    if method == "ListStrategies" and not parent:
+        return _NOTHING
+    named = {"rpc__system": "grpc", "rpc__service": service, "rpc__method": method, "pointsman__request_id": request_id}
+    return tracing.current_span(f"{service}/{method}", "SERVER", parent, **named)
 
 
 async def _abort(context: Context, error: PointsmanError, request_id: str) -> None:

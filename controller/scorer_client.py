@@ -14,6 +14,7 @@ import structlog
 
 from controller.coalescing import CoalescingMetrics, Quickest, Slots, flow
 from controller.scorers import Score, ScorerState, ScoringError
+from pointsman.runtime import tracing
 from pointsman.runtime.batcher import Batcher
 from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.errors import Overloaded
@@ -102,7 +103,8 @@ class ScorerClient:
         try:
             # The batch's call is a task of its own: this timeout cancels the waiting, and the call where nobody else waits for it.
             async with asyncio.timeout(budget_s):
-                asked = _Asked(scorer_service_pb2.Prompt(text=text, session=session), self._clock() + budget_s)
+                prompt = scorer_service_pb2.Prompt(text=text, session=session, traceparent=tracing.carrier().get("traceparent", ""))
+                asked = _Asked(prompt, self._clock() + budget_s)
                 return await self._queues[strategy].submit(asked, flow.get())
         except TimeoutError:
             raise ScoringError(routing_pb2.REASON_SCORER_TIMEOUT) from None

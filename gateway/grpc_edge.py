@@ -22,6 +22,7 @@ from gateway.limiting.admission import Admission, tokens_when_cut
 from gateway.limits import Limits
 from gateway.observer import Observation, Observer
 from gateway.places import Places
+from pointsman.runtime import tracing
 from pointsman.runtime.decision_headers import REQUEST_ID
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import InternalError, PointsmanError, wire_form
@@ -90,7 +91,7 @@ class _Forward:
             try:
                 caller = self._caller(said, context, seen)
                 self._refuse(self._edge.limits.now, caller)
-                with self._edge.places.one():
+                with self._span(said, seen), self._edge.places.one():
                     async with self._edge.admission.admitted(caller, seen, told.extend):
                         metadata = [*trace_context(said), *caller_metadata(caller)]
                         await self._forward(await self._request(requests, seen), context, seen, metadata, told)
@@ -107,6 +108,11 @@ class _Forward:
             except Exception:  # noqa: BLE001 (the border: logged here, and told as one fixed sentence)
                 self._edge.observer.undeclared(seen)
                 await abort(context, seen, grpc.StatusCode.INTERNAL, to_status(InternalError(), seen.request_id))
+
+    def _span(self, said: Mapping[str, str], seen: Observation) -> tracing.current_span:
+        service, method = self._method.containing_service.full_name, self._method.name
+        named = {"rpc__system": "grpc", "rpc__service": service, "rpc__method": method, "pointsman__request_id": seen.request_id}
+        return tracing.current_span(f"{service}/{method}", "SERVER", tracing.context_in(said), **named)
 
     def _caller(self, said: Mapping[str, str], context: Context, seen: Observation) -> Caller | None:
         """Who asks, noted for the log. Raises `Unauthenticated`."""

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from pointsman.runtime import tracing
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
 from pointsman.runtime.errors import InvalidRequest
 from pointsman.runtime.header_syntax import is_sendable
@@ -19,12 +20,11 @@ Metadata = Sequence[tuple[str, str | bytes]]
 """What goes to the controller beside a message."""
 
 RECEIPT: Final = PREFIX + "receipt"
-TRACE_CONTEXT: Final = ("traceparent", "tracestate")
 
 # Everything else stays here: keys and cookies, what belongs to one connection, and what describes the caller's own way to us.
 # `openai-organization` and `openai-project` name the owner of the caller's key, and the backend gets another key.
 _TO_BACKENDS: Final = frozenset(
-    {"accept", "accept-language", "content-type", "idempotency-key", "openai-beta", "user-agent", "x-request-id", *TRACE_CONTEXT}
+    {"accept", "accept-language", "content-type", "idempotency-key", "openai-beta", "user-agent", "x-request-id", *tracing.CONTEXT}
 )
 # `date` is written by our own server. The controller filters too; a wrong one of these would break the framing.
 _NOT_TO_CALLERS: Final = frozenset(
@@ -59,8 +59,10 @@ def sendable(headers: Headers) -> Headers:
 
 
 def trace_context(said: Mapping[str, str]) -> Headers:
-    """W3C trace context, for the metadata of the call to the controller."""
-    return [(name, said[name]) for name in TRACE_CONTEXT if name in said and said[name].isascii() and said[name].isprintable()]
+    """W3C trace context, for the metadata of the call to the controller: of our own span where spans are made, else the caller's."""
+    return [*tracing.carrier().items()] or [
+        (name, said[name]) for name in tracing.CONTEXT if name in said and said[name].isascii() and said[name].isprintable()
+    ]
 
 
 def wants_receipt(said: Mapping[str, str]) -> bool:

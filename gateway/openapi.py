@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from gateway.deadline import LONGEST_S, TIMEOUT_HEADER
 from gateway.exchange import Exchange
-from gateway.headers import RECEIPT, TRACE_CONTEXT
+from gateway.headers import RECEIPT
 from gateway.identity.guard import CHALLENGE
 from gateway.openapi_identity import KEYS, RATE_LIMIT_HEADERS
 from pointsman import __version__
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
 from pointsman.runtime.errors import WIRE_FORMS
+from pointsman.runtime.tracing import CONTEXT
 
 Node = dict[str, Any]
 _TEXT: Final[Node] = {"type": "string"}
@@ -32,7 +33,7 @@ _REQUEST_HEADERS: Final[dict[str, tuple[Node, str]]] = {
     RECEIPT: ({"enum": ["true", "false"]}, "Asks for the receipt: a header of a whole answer, the last comment of a stream."),
     REQUEST_ID: (_ID, "The request's id, repeated in the answer and the logs; `x-request-id` is taken too."),
     TIMEOUT_HEADER: ({"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_S}, "The deadline, in seconds from now."),
-    TRACE_CONTEXT[0]: (_TEXT, "W3C trace context, passed on."),
+    CONTEXT[0]: (_TEXT, "W3C trace context, passed on."),
 }
 _DECISION_HEADERS: Final[dict[str, tuple[Node, str]]] = {
     f"{PREFIX}tier": (_TIER, "The tier that answers."),

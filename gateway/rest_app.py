@@ -14,6 +14,7 @@ from gateway.headers import request_id
 from gateway.identity.door import Door
 from gateway.identity.guard import CHALLENGE
 from gateway.observer import Observation, Observer
+from pointsman.runtime import tracing
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import BodyTooLarge, InternalError, InvalidRequest, NotFound, PointsmanError, Unauthenticated, Unavailable
 
@@ -40,11 +41,18 @@ class _Endpoint:
         exchange.seen.endpoint = self._path
         exchange.seen.is_probe = self._is_probe
         if scope["method"] in self.methods:
-            await self._handler(exchange)
+            await (self._handler(exchange) if self._is_probe else self._traced(exchange))
             return
         allowed = ", ".join(self.methods)
         error = InvalidRequest(f"{self._path} takes {allowed}, not {scope['method']}.", http_status=405)
         await exchange.fail(to_status(error, exchange.seen.request_id), [("allow", allowed)])
+
+    async def _traced(self, exchange: Exchange) -> None:
+        seen = exchange.seen
+        said = {"http__request__method": seen.method, "http__route": self._path, "pointsman__request_id": seen.request_id}
+        with tracing.current_span(f"{seen.method} {self._path}", "SERVER", tracing.context_in(exchange.headers), **said) as span:
+            await self._handler(exchange)
+            span.note(http__response__status_code=int(seen.status))
 
 
 async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import grpc
 
 from pointsman.runtime.errors import PointsmanError, wire_form
 from pointsman.runtime.settings import StrategySettings
+from pointsman.runtime.tracing import TracingSettings, configure_tracing
 from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from scorers.registry import build_router
 from scorers.scorer import Scorer
@@ -27,8 +29,10 @@ class GrpcContext(Protocol):
 class ScorerReplica:
     """What Serve runs in each replica: a scorer, built by the first `reconfigure`, which Serve calls before the replica is ready."""
 
-    def __init__(self, strategy: str) -> None:
+    def __init__(self, strategy: str, tracing: Mapping[str, Any] | None = None) -> None:
+        """`tracing`: `TracingSettings`, for the replica is a process of its own."""
         self._strategy = strategy
+        configure_tracing("scorers", TracingSettings.model_validate(tracing or {}))
         self._scorer: Scorer | None = None
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:

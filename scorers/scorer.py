@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
 
+from pointsman.runtime import tracing
 from pointsman.runtime.batcher import Batcher
 from pointsman.runtime.errors import DeadlineExceeded, InvalidRequest, PointsmanError
 from pointsman.runtime.settings import StrategySettings
@@ -63,11 +65,12 @@ class Scorer:
             limit = serving.settings.max_queued
             raise InvalidRequest(f"{len(request.prompts)} prompts in one call; at most {limit} are taken.", param="prompts")
         prompts = [ScoredPrompt(p.text, p.session) for p in request.prompts]
-        try:
-            async with asyncio.timeout(request.budget_ms / 1000 if request.budget_ms else None):
-                results = await serving.batcher.submit_many(prompts)
-        except TimeoutError:
-            raise DeadlineExceeded(f"No win rate within the {request.budget_ms} ms that the caller gave.") from None
+        with _spans(request, serving):
+            try:
+                async with asyncio.timeout(request.budget_ms / 1000 if request.budget_ms else None):
+                    results = await serving.batcher.submit_many(prompts)
+            except TimeoutError:
+                raise DeadlineExceeded(f"No win rate within the {request.budget_ms} ms that the caller gave.") from None
         return pb.ScoreResponse(
             results=[_to_proto(r) for r in results],
             checkpoint=serving.router.checkpoint,
@@ -141,6 +144,28 @@ class Scorer:
             )
             raise ModelFailed(router.strategy) from None
         return results
+
+
+@contextmanager
+def _spans(request: pb.ScoreRequest, serving: _Serving) -> Iterator[None]:
+    """One for each prompt whose trace is told: a batch may hold those of many."""
+    router = serving.router
+    said = {
+        "pointsman__strategy": router.strategy,
+        "pointsman__checkpoint": router.checkpoint,
+        "pointsman__batch_prompts": len(request.prompts),
+    }
+    traced = [prompt.traceparent for prompt in request.prompts if prompt.traceparent] if tracing.is_on() else []
+    spans = [tracing.begin(f"win rate by {router.strategy}", "SERVER", {"traceparent": each}, **said) for each in traced]
+    try:
+        yield
+    except BaseException as error:
+        for span in spans:
+            span.fail(type(error).__name__)
+        raise
+    finally:
+        for span in spans:
+            span.end()
 
 
 def _ready_router(build: BuildRouter, settings: StrategySettings) -> Router:

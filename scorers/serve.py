@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.settings import Settings, StrategySettings
+from pointsman.runtime.tracing import TracingSettings
 from scorers.instance import Instance, claimed_instance, end_leftovers, ray_environment
 from scorers.reload import Change, Deployed
 from scorers.replica import REFUSED, ScorerReplica
@@ -40,9 +41,11 @@ class StrategyState:
 class Cluster:
     """A private Ray with Serve on it."""
 
-    def __init__(self, instance: Instance, strategies: Mapping[str, StrategySettings]) -> None:
-        """`strategies` are those that are deployed already."""
+    def __init__(self, instance: Instance, settings: Settings) -> None:
+        """Whose strategies are deployed already."""
+        strategies = settings.strategies
         self.instance = instance
+        self._tracing = settings.tracing
         self._deployed = {name: Deployed.of(settings) for name, settings in strategies.items()}
 
     @property
@@ -67,7 +70,7 @@ class Cluster:
         change = Change.between(self._deployed, wanted)
         if change.deployed:
             serve.run_many(
-                [_target(name, wanted[name]) for name in change.deployed],
+                [_target(name, wanted[name], self._tracing) for name in change.deployed],
                 wait_for_ingress_deployment_creation=False,
                 wait_for_applications_running=False,
             )
@@ -98,7 +101,7 @@ def serve_all(settings: Settings) -> Iterator[Cluster]:
                 _start(settings, instance)
             except Exception as error:
                 raise Unavailable(f"Ray Serve can't start: {_reason(error)}") from error
-            yield Cluster(instance, settings.strategies)
+            yield Cluster(instance, settings)
         finally:
             _stop(instance)
 
@@ -134,7 +137,7 @@ def _start(settings: Settings, instance: Instance) -> None:
         logging_config=_LOGGING,
     )
     serve.run_many(
-        [_target(name, Deployed.of(strategy)) for name, strategy in settings.strategies.items()],
+        [_target(name, Deployed.of(strategy), settings.tracing) for name, strategy in settings.strategies.items()],
         wait_for_ingress_deployment_creation=False,
         wait_for_applications_running=False,
     )
@@ -146,13 +149,13 @@ def _cpus(settings: Settings) -> int:
     return max(os.cpu_count() or 1, math.ceil(_CPUS_PER_NEEDED * sum(needs)))
 
 
-def _target(name: str, deployed: Deployed) -> RunTarget:
+def _target(name: str, deployed: Deployed, tracing: TracingSettings) -> RunTarget:
     from ray import serve
 
-    return serve.RunTarget(_application(name, deployed), name=name, route_prefix=f"/{name}")
+    return serve.RunTarget(_application(name, deployed, tracing), name=name, route_prefix=f"/{name}")
 
 
-def _application(name: str, deployed: Deployed) -> Application:
+def _application(name: str, deployed: Deployed, tracing: TracingSettings) -> Application:
     from ray import serve
 
     settings = deployed.settings
@@ -183,7 +186,7 @@ def _application(name: str, deployed: Deployed) -> Application:
     )(ScorerReplica)
     # Replicas of another version are replaced. Serve would draw a version at every deployment, and replace them all.
     deployment._version = deployed.version
-    application: Application = deployment.bind(name)
+    application: Application = deployment.bind(name, tracing.model_dump(mode="json"))
     return application
 
 

@@ -16,6 +16,7 @@ from pointsman.runtime.scheduling import schedule
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError
 from pointsman.runtime.telemetry import configure_logging
+from pointsman.runtime.tracing import configure_tracing
 
 EXIT_FAILED: Final = 1
 EXIT_SETTINGS: Final = 2
@@ -38,6 +39,7 @@ def main(service: str, run: Callable[[Settings, SettingsSource], int], arguments
     try:
         settings = source()
         configure_logging(service, settings.log)
+        configure_tracing(service, settings.tracing)
         schedule(settings.scheduling)
         return run(settings, source)
     except SettingsError as error:

@@ -16,6 +16,7 @@ from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.scheduling import Scheduling
 from pointsman.runtime.settings_part import Fraction, Name, OnFailure, Part, Port, StrategyName
+from pointsman.runtime.tracing import TracingSettings
 
 
 class LogSettings(Part):
@@ -102,6 +103,7 @@ class Settings(Part):
     """The whole file."""
 
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     scheduling: Scheduling = "batch"
     """How the kernel schedules the services."""
     gateway: GatewaySettings = GatewaySettings()

@@ -54,19 +54,23 @@ class Prompt(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text."""
     session: _builtins.str
     """`random` draws the same value for the same session; empty is no session."""
+    traceparent: _builtins.str
+    """W3C trace context of the span that waits for this prompt's win rate; empty where there is none. A batch may hold prompts of many traces."""
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         session: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "text", b"text", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
