@@ -16,7 +16,7 @@ from pointsman.runtime.probes import Probe, controller_ready, gateway_ready, loc
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError, load_settings
 
-_PROBES: Final[Mapping[str, Callable[[Settings], Probe]]] = {
+SERVICES: Final[Mapping[str, Callable[[Settings], Probe]]] = {
     "gateway": gateway_ready,
     "controller": controller_ready,
     "scorers": scorers_ready,
@@ -27,11 +27,11 @@ _PROBES: Final[Mapping[str, Callable[[Settings], Probe]]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code; 2 for a service that there isn't and for settings that can't be used."""
-    if len(arguments) != 1 or arguments[0] not in _PROBES:
-        sys.stderr.write(f"usage: python -m pointsman.runtime.healthcheck {' | '.join(_PROBES)}\n")
+    if len(arguments) != 1 or arguments[0] not in SERVICES:
+        sys.stderr.write(f"usage: python -m pointsman.runtime.healthcheck {' | '.join(SERVICES)}\n")
         return 2
     try:
-        probe = _PROBES[arguments[0]](load_settings())
+        probe = SERVICES[arguments[0]](load_settings())
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
