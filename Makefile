@@ -97,6 +97,30 @@ format: install ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What builds images: docker or podman.
+CONTAINERS ?= $(shell command -v docker || command -v podman)
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' pointsman/__init__.py)
+REVISION := $(shell git rev-parse --short HEAD 2>/dev/null)
+IMAGES := gateway controller scorers local-llm
+
+.PHONY: images
+images: $(addprefix image-,$(IMAGES)) ## Build the images (PYTHON_IMAGE=, PIP_INDEX_URL=, TORCH_INDEX=)
+
+.PHONY: image-%
+image-%:
+	$(CONTAINERS) build -f deploy/images/Dockerfile --target $* -t pointsman-$*:$(VERSION) \
+	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg TORCH=$(TORCH) \
+	  $(foreach name,PYTHON_IMAGE PIP_INDEX_URL TORCH_INDEX,$(if $($(name)),--build-arg $(name)=$($(name)))) .
+
+.PHONY: lock-images
+lock-images: ## Write what the images install, with hashes, from requirements/constraints.txt
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install -q uv==0.13.9
+	for image in gateway controller scorers=scorers-without-torch local_llm=runtime; do \
+	  $(VENV)/lock/bin/uv pip compile -q --group "$${image#*=}" -c requirements/constraints.txt --generate-hashes --python-version 3.11 \
+	    --no-header --no-annotate -o "requirements/images/$${image%=*}.txt" || exit 1; \
+	done
+
 .PHONY: soak
 soak: install ## An hour of mixed load: memory, files, tasks, stalls (ARGS="--seconds 300")
 	$(BIN)/python -m benchmarks.endurance soak $(ARGS)

@@ -6,8 +6,8 @@ import json
 import shlex
 from collections.abc import Iterator
 
-from pointsman.cli.ports import reachable
 from pointsman.cli.scale import Scale, controllers, gateways, shares_limits
+from pointsman.runtime.addresses import reachable
 from pointsman.runtime.settings import Settings
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-Probe = Callable[[], Awaitable[str | None]]
-"""None once the child is ready, else what is still missing, in a few words."""
+from pointsman.runtime.probes import Probe
+
 _TAIL_LINES: Final = 15
 _TAIL_BYTES: Final = 16_384
 

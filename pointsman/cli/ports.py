@@ -13,7 +13,6 @@ from pointsman.cli.scale import Scale, controllers, gateways
 from pointsman.runtime.settings import Settings
 
 _LAST_PORT: Final = 65_535
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +103,6 @@ def taken(used: Sequence[PortUse]) -> list[str]:
             except OSError as error:
                 said.append(f"{use.host}:{use.port} can't be bound: {error.strerror}{_holder(use.port)}; change {use.key} in the settings")
     return said
-
-
-def reachable(host: str) -> str:
-    """Where a client on this machine finds a server bound to `host`."""
-    return _ANY.get(host, host)
 
 
 def _port_of(address: str) -> int | None:

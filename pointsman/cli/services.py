@@ -9,10 +9,8 @@ from typing import Final
 
 import pointsman
 from pointsman.cli.children import ChildSpec
-from pointsman.cli.ports import reachable
-from pointsman.cli.probes import grpc_healthy, http_ready, strategies_ready
 from pointsman.cli.scale import Scale, controllers, gateways
-from pointsman.runtime.client_tls import controller_tls
+from pointsman.runtime.probes import controller_ready, gateway_ready, local_llm_ready, scorers_ready
 from pointsman.runtime.settings import Settings
 
 _FOLDERS: Final = ("gateway", "controller", "scorers", "deploy")
@@ -38,14 +36,14 @@ def checkout_root() -> Path:
 def child_specs(settings: Settings, settings_file: Path | None, scale: Scale | None = None) -> list[ChildSpec]:
     """The children in the order of their start; they stop in the reverse order. Raises `SettingsError` for files of TLS."""
     scale = scale or Scale()
-    gateway, controller, scorers = settings.gateway, settings.controller, settings.scorers
+    gateway, controller = settings.gateway, settings.controller
     decide = controllers(settings, scale)
     return [
         *_local_llms(settings, settings_file),
         ChildSpec(
             "scorers",
             _command("scorers", settings_file),
-            strategies_ready(reachable(scorers.host), scorers.grpc_port, sorted(settings.strategies)),
+            scorers_ready(settings),
             stop_grace_s=_SCORERS_GRACE_S,
             reloads=True,
         ),
@@ -53,7 +51,7 @@ def child_specs(settings: Settings, settings_file: Path | None, scale: Scale | N
             ChildSpec(
                 each.name,
                 _command("controller", settings_file),
-                grpc_healthy(reachable(controller.host), each.own_port, controller_tls(gateway)),
+                controller_ready(settings, each.own_port),
                 stop_grace_s=controller.drain_s + _AFTER_DRAIN_S,
                 changes=each.changes,
                 reloads=True,
@@ -64,8 +62,7 @@ def child_specs(settings: Settings, settings_file: Path | None, scale: Scale | N
             ChildSpec(
                 each.name,
                 _command("gateway", settings_file),
-                # It answers for everything behind it, so its readiness is that of the whole.
-                http_ready(reachable(gateway.host), each.own_port, "/readyz", gateway.tls),
+                gateway_ready(settings, each.own_port),
                 after=[controller.name for controller in decide],
                 stop_grace_s=gateway.drain_s + _AFTER_DRAIN_S,
                 changes=each.changes,
@@ -84,7 +81,7 @@ def _local_llms(settings: Settings, settings_file: Path | None) -> list[ChildSpe
         ChildSpec(
             f"local-llm-{tier}",
             [*_command("deploy.local_llm", settings_file), "--name", tier],
-            http_ready("127.0.0.1", port, "/health"),
+            local_llm_ready(port),
             stop_grace_s=_AFTER_DRAIN_S,
         )
         for tier, port in (("strong", local.strong_port), ("weak", local.weak_port))

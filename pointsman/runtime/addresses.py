@@ -1,8 +1,16 @@
-"""Which addresses only this machine can reach."""
+"""Which addresses only this machine can reach, and where it finds its own servers."""
 
 from __future__ import annotations
 
 import ipaddress
+from typing import Final
+
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+
+
+def reachable(host: str) -> str:
+    """Where a client on this machine finds a server bound to `host`."""
+    return _ANY.get(host, host)
 
 
 def is_loopback(host: str) -> bool:

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pointsman.cli.children import ChildSpec, Probe
-from pointsman.cli.probes import grpc_healthy, http_ready, strategies_ready
+from pointsman.cli.children import ChildSpec
 from pointsman.cli.running import run
 from pointsman.cli.views import PlainView
+from pointsman.runtime.probes import Probe, grpc_healthy, http_ready, strategies_ready
 from tests.support.product import ROOT
 
 

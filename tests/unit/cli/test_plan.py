@@ -9,8 +9,9 @@ from typing import Any
 
 from pointsman.cli.announcement import announcement
 from pointsman.cli.children import Backoff, Pace
-from pointsman.cli.ports import contradictions, ports, reachable
+from pointsman.cli.ports import contradictions, ports
 from pointsman.cli.services import checkout_root, child_specs
+from pointsman.runtime.addresses import reachable
 from pointsman.runtime.settings import Settings
 
 REAL_BACKENDS: dict[str, Any] = {

@@ -6,10 +6,11 @@ import signal
 import sys
 from pathlib import Path
 
-from pointsman.cli.children import ChildSpec, Pace, Probe
+from pointsman.cli.children import ChildSpec, Pace
 from pointsman.cli.exits import CommandFailed
 from pointsman.cli.running import run
 from pointsman.cli.views import PlainView
+from pointsman.runtime.probes import Probe
 from tests.wire.cli import stand_in
 
 GRACE_S = {"patient": 600.0, "quick": 0.2}

@@ -12,8 +12,8 @@ import grpc
 import pytest
 
 from gateway.service import serving
-from pointsman.cli.probes import grpc_healthy, http_ready
 from pointsman.runtime.client_tls import ClientTls
+from pointsman.runtime.probes import grpc_healthy, http_ready
 from tests.support.backend import echoing, scripted_backend
 from tests.support.certificates import Authority
 from tests.support.controllers import running_controller

@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import grpc
 
-from pointsman.cli.children import Probe
-from pointsman.runtime.client_tls import ClientTls
+from pointsman.runtime.addresses import reachable
+from pointsman.runtime.client_tls import ClientTls, controller_tls
+from pointsman.runtime.settings import Settings
 from pointsman.runtime.tls_settings import TlsSettings
 from pointsman.scorer.v1 import scorer_service_pb2
 from pointsman.scorer.v1.scorer_service_pb2_grpc import ScorerServiceStub
 
+Probe = Callable[[], Awaitable[str | None]]
+"""None once what is asked is ready, else what is still missing, in a few words."""
 _TIMEOUT_S: Final = 2.0
 _SHOWN: Final = 160
 _MAX_BYTES: Final = 65_536
+
+
+def gateway_ready(settings: Settings, port: int | None = None) -> Probe:
+    """It answers for everything behind it, so its readiness is that of the whole."""
+    own = settings.gateway
+    return http_ready(reachable(own.host), port or own.own_port or own.rest_port, "/readyz", own.tls)
+
+
+def controller_ready(settings: Settings, port: int | None = None) -> Probe:
+    """By the health that it tells; asked as a gateway would. Raises `SettingsError` for files of TLS."""
+    own = settings.controller
+    return grpc_healthy(reachable(own.host), port or own.grpc_port, controller_tls(settings.gateway))
+
+
+def scorers_ready(settings: Settings) -> Probe:
+    """Every strategy's."""
+    own = settings.scorers
+    return strategies_ready(reachable(own.host), own.grpc_port, sorted(settings.strategies))
+
+
+def local_llm_ready(port: int) -> Probe:
+    """By its own way of telling."""
+    return http_ready("127.0.0.1", port, "/health")
 
 
 def http_ready(host: str, port: int, path: str, tls: TlsSettings | None = None) -> Probe:
