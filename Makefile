@@ -126,6 +126,10 @@ protos: install ## Generate the committed stubs from protos/ (OUT=. to write els
 	  --python_out=$(or $(OUT),.) --grpc_python_out=$(or $(OUT),.) --mypy_out=quiet:$(or $(OUT),.) --mypy_grpc_out=quiet:$(or $(OUT),.) \
 	  $$(cd protos && find pointsman -name '*.proto' | sort)
 
+.PHONY: dashboards
+dashboards: install ## Write Grafana's dashboards from deploy/observability/dashboards
+	$(BIN)/python -m deploy.observability.render
+
 .PHONY: lock
 lock: ## Resolve today's newest versions into requirements/constraints.txt (in an environment of its own)
 	$(PYTHON) -m venv --clear $(VENV)/lock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +11,11 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from tests.support.observability import FOLDER, PROMTOOL, RULES, needs_promtool
 from tests.support.promql import faults, selectors
 
 _ROOT: Final = Path(__file__).parents[3]
-_FOLDER: Final = _ROOT / "deploy/observability"
-_PROMTOOL: Final = shutil.which("promtool") or shutil.which("promtool", path=_ROOT / ".venv/bin")
-_RULES: Final[list[dict[str, Any]]] = [
-    rule for group in yaml.safe_load((_FOLDER / "alerts.yaml").read_text())["groups"] for rule in group["rules"]
-]
-_CASES: Final[list[dict[str, Any]]] = yaml.safe_load((_FOLDER / "alerts.test.yaml").read_text())["tests"]
+_CASES: Final[list[dict[str, Any]]] = yaml.safe_load((FOLDER / "alerts.test.yaml").read_text())["tests"]
 
 
 def _name(rule: dict[str, Any]) -> str:
@@ -49,14 +44,14 @@ def test_what_an_expression_asks_for_is_seen(expression: str, said: list[str]) -
     assert faults(expression) == said
 
 
-@pytest.mark.parametrize("rule", _RULES, ids=_name)
+@pytest.mark.parametrize("rule", RULES, ids=_name)
 def test_a_rule_uses_metrics_and_labels_that_there_are(rule: dict[str, Any]) -> None:
     """Those of docs/metrics.md."""
     assert list(selectors(rule["expr"]))
     assert faults(rule["expr"]) == []
 
 
-@pytest.mark.parametrize("rule", _RULES, ids=_name)
+@pytest.mark.parametrize("rule", RULES, ids=_name)
 def test_a_rule_says_what_it_is_and_leads_to_its_paragraph(rule: dict[str, Any]) -> None:
     """Severity, summary, description and runbook."""
     assert rule["labels"]["severity"] in ("critical", "warning")
@@ -68,14 +63,14 @@ def test_the_runbook_has_a_paragraph_for_each_rule_and_no_other() -> None:
     """In their order, each saying where to look and what to do, and links within it lead somewhere."""
     text = (_ROOT / "docs/runbook.md").read_text()
     paragraphs = dict(re.findall(r"^### (\w+)\n\n(.+?)(?=\n\n#|\Z)", text, re.MULTILINE | re.DOTALL))
-    assert list(paragraphs) == [rule["alert"] for rule in _RULES]
+    assert list(paragraphs) == [rule["alert"] for rule in RULES]
     for name, paragraph in paragraphs.items():
         assert re.search(r"\*\*Look\s+at\*\*", paragraph), name
         assert "**Do**" in paragraph, name
     assert set(re.findall(r"\]\(#(\w+)\)", text)) <= {name.lower() for name in paragraphs}
 
 
-@pytest.mark.parametrize("rule", _RULES, ids=_name)
+@pytest.mark.parametrize("rule", RULES, ids=_name)
 def test_a_rule_is_seen_firing_and_silent_and_its_text_names_labels_it_has_then(rule: dict[str, Any]) -> None:
     """In alerts.test.yaml."""
     looks = _firing(rule["alert"])
@@ -86,10 +81,10 @@ def test_a_rule_is_seen_firing_and_silent_and_its_text_names_labels_it_has_then(
         assert used <= set(re.findall(r'(\w+)="', sample["labels"]))
 
 
-@pytest.mark.skipif(_PROMTOOL is None, reason="promtool isn't installed (Debian: prometheus; make debian takes it alone)")
+@needs_promtool
 @pytest.mark.parametrize("arguments", [("check", "rules", "alerts.yaml"), ("test", "rules", "alerts.test.yaml")], ids=" ".join)
 def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
     """That the rules are rules, and that each fires when it should."""
-    assert _PROMTOOL
-    done = subprocess.run([_PROMTOOL, *arguments], cwd=_FOLDER, capture_output=True, text=True, timeout=120, check=False)
+    assert PROMTOOL
+    done = subprocess.run([PROMTOOL, *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
