@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from tests.support.label_values import unknown_values
 from tests.support.metric_table import documented
 
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -42,8 +43,8 @@ def known_series() -> dict[str, frozenset[str]]:
 
 
 def faults(expression: str) -> list[str]:
-    """What it asks for that there isn't: series, and labels that a series hasn't or none of them has."""
-    series, found = known_series(), []
+    """What it asks for that there isn't: values of labels, series, and labels that a series hasn't or none of them has."""
+    series, found = known_series(), [f"there is no {each}" for each in unknown_values(expression)]
     labels_of_all: frozenset[str] = frozenset()
     for name, labels in selectors(expression):
         if name not in series:

@@ -31,7 +31,9 @@ def _firing(alert: str) -> list[Sequence[dict[str, Any]]]:
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ('sum by (job) (rate(pointsman_shed_total{job="a b"}[5m])) > 0', []),
+        ('sum by (job) (rate(pointsman_shed_total{job=~"pointsman-(gateway|controller)", instance="a b"}[5m])) > 0', []),
+        ('pointsman_backend_attempts_total{outcome=~"backend_(cut|lost)"}', ["there is no outcome=backend_lost"]),
+        ('pointsman_requests_total{reason!="comparision", error=""}', ["there is no reason=comparision"]),
         ("histogram_quantile(0.9, sum by (le) (rate(pointsman_scoring_seconds_bucket[5m])))", []),
         ("pointsman_nothing > 1 and up == 1", ["no metric pointsman_nothing"]),
         ('pointsman_pin{par="x"}', ["pointsman_pin has no label par"]),
@@ -40,7 +42,7 @@ def _firing(alert: str) -> list[Sequence[dict[str, Any]]]:
     ],
 )
 def test_what_an_expression_asks_for_is_seen(expression: str, said: list[str]) -> None:
-    """Metrics and labels that there aren't are told."""
+    """Metrics, labels and values that there aren't are told."""
     assert faults(expression) == said
 
 
