@@ -37,11 +37,21 @@ $(VENV)/clients/installed: requirements/clients.txt
 	touch $@
 
 .PHONY: debian
-debian: ## What tests take from Debian, where it's missing: Redis, libfaketime
+debian: ## What tests take from Debian, where it's missing: Redis, libfaketime, promtool
 	@{ command -v redis-server && command -v faketime; } >/dev/null || { \
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$sudo apt-get update -q && $$sudo apt-get install -qy --no-install-recommends redis-server faketime; } || \
 	  echo "make: redis-server or faketime can't be installed here; the tests that need them are skipped" >&2
+	@{ command -v promtool || [ -x $(BIN)/promtool ]; } >/dev/null || { $(promtool); } || \
+	  echo "make: promtool can't be taken from Debian's prometheus here; the tests that need it are skipped" >&2
+
+# Out of the package rather than by it: installed, Debian's prometheus starts a server, where there is an init to do so.
+define promtool
+  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); folder=$$(mktemp -d); \
+  ( cd $$folder && { apt-get download -q prometheus || { $$sudo apt-get update -q && apt-get download -q prometheus; }; } ) >/dev/null 2>&1 && \
+  dpkg-deb --fsys-tarfile $$folder/prometheus_*.deb | tar -x -C $(BIN) --strip-components=3 ./usr/bin/promtool; \
+  rm -rf $$folder; [ -x $(BIN)/promtool ]
+endef
 
 .PHONY: run
 run: install ## Start everything on loopback: Ray, scorers, controller, gateway, two local LLMs
@@ -139,6 +149,10 @@ protos: install ## Generate the committed stubs from protos/ (OUT=. to write els
 	PATH="$(CURDIR)/$(VENV)/protos/bin:$$PATH" $(VENV)/protos/bin/python -m grpc_tools.protoc -I protos \
 	  --python_out=$(or $(OUT),.) --grpc_python_out=$(or $(OUT),.) --mypy_out=quiet:$(or $(OUT),.) --mypy_grpc_out=quiet:$(or $(OUT),.) \
 	  $$(cd protos && find pointsman -name '*.proto' | sort)
+
+.PHONY: dashboards
+dashboards: install ## Write Grafana's dashboards from deploy/observability/dashboards
+	$(BIN)/python -m deploy.observability.render
 
 .PHONY: lock
 lock: ## Resolve today's newest versions into requirements/constraints.txt (in an environment of its own)

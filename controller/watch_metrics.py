@@ -25,6 +25,13 @@ class WatchCollector(Collector):
             "Share of the latest decisions by strong share that went to strong; target is what was asked for.",
             labels=["strategy", "checkpoint", "target"],
         )
+        # PromQL can't read a number out of a label.
+        target = GaugeMetricFamily(
+            "pointsman_live_strong_share_target", "The strong share that was asked for.", labels=["strategy", "checkpoint", "target"]
+        )
+        decisions = GaugeMetricFamily(
+            "pointsman_live_strong_share_decisions", "Decisions that the live share is of.", labels=["strategy", "checkpoint", "target"]
+        )
         drift = GaugeMetricFamily(
             "pointsman_drift",
             "Population stability index of recent win rates against the record's sample.",
@@ -37,11 +44,14 @@ class WatchCollector(Collector):
         )
         for strategy, checkpoint, live in self._watch:
             for percent, window in list(live.shares.items()):
-                share.add_metric([strategy, checkpoint, f"{percent / 100:g}"], window.strong_share)
+                row = [strategy, checkpoint, f"{percent / 100:g}"]
+                share.add_metric(row, window.strong_share)
+                target.add_metric(row, percent / 100)
+                decisions.add_metric(row, window.decisions)
             for each in live.drifts:
                 drift.add_metric([strategy, checkpoint, each.record], each.index)
                 past.add_metric([strategy, checkpoint, each.record], float(each.past_limit))
-        yield from (share, drift, past, self._expiries())
+        yield from (share, target, decisions, drift, past, self._expiries())
 
     def _expiries(self) -> GaugeMetricFamily:
         expires = GaugeMetricFamily(

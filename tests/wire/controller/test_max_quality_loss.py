@@ -158,6 +158,8 @@ async def test_the_live_strong_share_stands_beside_its_target(strong: ScriptedBa
         listed = await controller.stub.ListStrategies(route_service_pb2.ListStrategiesRequest())
         labels = {"strategy": "mf", "checkpoint": "scripted@sha256:0", "target": "0.3"}
         assert controller.registry.get_sample_value("pointsman_live_strong_share", labels) == 0.75
+        assert controller.registry.get_sample_value("pointsman_live_strong_share_target", labels) == float(labels["target"])
+        assert controller.registry.get_sample_value("pointsman_live_strong_share_decisions", labels) == 4
     (share,) = next(each for each in listed.strategies if each.name == "mf").live.shares
     assert (share.target, share.strong_share, share.decisions) == (0.3, 0.75, 4)
 
