@@ -1,0 +1,1 @@
+"""deploy/: what Kubernetes is told, and whether it is true."""
