@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pointsman import __version__
@@ -18,6 +19,13 @@ METRICS_PORT: Final = 8080
 GPU: Final = "nvidia.com/gpu"
 _GCS_PORT: Final = 6379
 _GRACE_S: Final = 120  # Serve drains its replicas, HAProxy its connections
+TMP: Final = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108  # nosec B108  # a volume of the pod's own
+_HOMELESS: Final = {
+    # The root is read-only; whoever asks for a home, or for the name of a user that no file names, gets one.
+    "HOME": TMP["mountPath"],
+    "USER": "pointsman",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 CONTAINER_SECURITY: Final = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -82,25 +90,24 @@ def _serving_ports(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _container(name: str, image: str, settings: Settings, size: dict[str, str]) -> dict[str, Any]:
-    variables = {
-        **serving_variables(haproxy=settings.scorers.haproxy),
-        # The root is read-only; whoever asks for a home, or for the name of a user that no file names, gets one.
-        "HOME": "/tmp",  # noqa: S108  # nosec B108  # a volume of the pod's own
-        "USER": "pointsman",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    variables = {**serving_variables(haproxy=settings.scorers.haproxy), **_HOMELESS}
     return {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": key, "value": value} for key, value in variables.items()],
+        "env": environment(variables),
         "resources": {"requests": dict(size), "limits": dict(size)},
         "securityContext": CONTAINER_SECURITY,
         # The raylet's own word, by its agent, which asks nobody for the cluster's token.
         "startupProbe": {**_http_probe("/api/local_raylet_healthz", AGENT_PORT), "failureThreshold": 60},
         "livenessProbe": {**_http_probe("/api/local_raylet_healthz", AGENT_PORT), "periodSeconds": 10, "failureThreshold": 12},
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  # nosec B108
+        "volumeMounts": [TMP],
     }
+
+
+def environment(variables: Mapping[str, str] = _HOMELESS) -> list[dict[str, str]]:
+    """Variables as a container takes them; those that every one of ours needs, unless told."""
+    return [{"name": key, "value": value} for key, value in variables.items()]
 
 
 def _http_probe(path: str, port: int) -> dict[str, Any]:
@@ -117,6 +124,6 @@ def _template(container: dict[str, Any]) -> dict[str, Any]:
             "terminationGracePeriodSeconds": _GRACE_S,
             "enableServiceLinks": False,
             "containers": [container],
-            "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}}],
+            "volumes": [{"name": TMP["name"], "emptyDir": {"sizeLimit": "4Gi"}}],
         },
     }

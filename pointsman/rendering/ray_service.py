@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 from pointsman.rendering.names import GROUP_LABEL, REDIS_SECRET, SCORERS, labels
-from pointsman.rendering.pods import CONTAINER_SECURITY, head_template, worker_template
+from pointsman.rendering.pods import CONTAINER_SECURITY, TMP, environment, head_template, worker_template
 from pointsman.rendering.serve_config import serve_config
 from pointsman.rendering.worker_groups import pods_of
 from pointsman.runtime.settings import Settings
@@ -48,6 +48,8 @@ def _cluster(settings: Settings) -> dict[str, Any]:
             "idleTimeoutSeconds": _IDLE_S,
             "resources": {"requests": dict(_AUTOSCALER_SIZE), "limits": dict(_AUTOSCALER_SIZE)},
             "securityContext": CONTAINER_SECURITY,
+            "env": environment(),
+            "volumeMounts": [TMP],
         },
     }
     if settings.scorers.gcs_redis:
