@@ -74,6 +74,15 @@ def test_serve_builds_what_there_is(overlay: str) -> None:
         assert (options["num_gpus"] > 0) == (GPU in limits)
 
 
+def test_load_can_reach_what_scaling_aims_at(overlay: str) -> None:
+    """A busy replica has `calls_per_replica` calls of each controller: an aim that is never exceeded would never add a replica."""
+    settings = _settings(overlay)
+    fewest = named(overlay, "HorizontalPodAutoscaler", "pointsman-controller")["spec"]["minReplicas"]
+    for name, own in settings.strategies.items():
+        if own.max_replicas > own.min_replicas:
+            assert own.target_ongoing_requests < fewest * settings.controller.calls_per_replica, name
+
+
 def test_ports_are_those_of_the_settings(overlay: str) -> None:
     """By their names, KubeRay's `serve-grpc` among them."""
     settings = _settings(overlay)
