@@ -144,7 +144,10 @@ def test_services_have_pods_and_their_ports(overlay: str) -> None:
         assert _selected(overlay, document["spec"]["selector"]["matchLabels"])
     for scale in of_kind(overlay, "HorizontalPodAutoscaler"):
         target = scale["spec"]["scaleTargetRef"]
-        assert "replicas" not in named(overlay, target["kind"], target["name"])["spec"]
+        scaled = named(overlay, target["kind"], target["name"])["spec"]
+        assert "replicas" not in scaled
+        containers = {container["name"] for container in scaled["template"]["spec"]["containers"]}
+        assert {metric["containerResource"]["container"] for metric in scale["spec"]["metrics"]} <= containers
     for pod in of_kind(overlay, "Deployment"):
         assert named(overlay, "ServiceAccount", pod["spec"]["template"]["spec"]["serviceAccountName"])
 
