@@ -43,4 +43,5 @@ class ScorersSettings(Part):
     )
     """Read by `pointsman settings render` alone."""
     gcs_redis: Annotated[str, StringConstraints(pattern=r"^[^\s/@]+:\d+$")] | None = None
-    """host:port of the Redis that keeps Ray's own state in Kubernetes; null: with the head pod every replica is lost. The same."""
+    """host:port of the Redis that keeps Ray's own state in Kubernetes; null: with the head pod every replica is lost. Read by
+    `pointsman settings render` alone."""

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import yaml
 
+from pointsman.runtime.settings import Settings
+
 ROOT: Final = Path(__file__).parents[3]
 KUBERNETES: Final = ROOT / "deploy/kubernetes"
 OVERLAYS: Final = sorted(path.name for path in (KUBERNETES / "overlays").iterdir())
@@ -48,6 +50,21 @@ def pods(overlay: str) -> Iterator[tuple[str, Document]]:
         yield f"{document['metadata']['name']} head", cluster["headGroupSpec"]["template"]
         for group in cluster["workerGroupSpecs"]:
             yield f"{document['metadata']['name']} {group['groupName']}", group["template"]
+
+
+def template_of(overlay: str, name: str) -> Document:
+    """That of one of these pods."""
+    return dict(pods(overlay))[name]
+
+
+def ports(template: Document) -> dict[str, int]:
+    """The ports of its containers, by name."""
+    return {port["name"]: port["containerPort"] for container in template["spec"]["containers"] for port in container.get("ports", [])}
+
+
+def settings_of(overlay: str) -> Settings:
+    """What its gateways and controllers read."""
+    return Settings.model_validate(yaml.safe_load(named(overlay, "ConfigMap", "pointsman-settings")["data"]["settings.yaml"]))
 
 
 def kustomization(folder: Path) -> Document:

@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
-import yaml
 
 import pointsman
 from gateway import openapi
-from pointsman.rendering.names import GROUP_LABEL
-from pointsman.rendering.pods import GPU
-from pointsman.runtime.settings import Settings
 from pointsman.v1 import route_service_pb2
-from scorers.registry import ROUTERS
-from tests.unit.deploy.kustomize import OVERLAYS, ROOT, Document, named, of_kind, pods
+from tests.unit.deploy.kustomize import OVERLAYS, ROOT, Document, named, of_kind, pods, ports, settings_of, template_of
 
 pytestmark = pytest.mark.parametrize("overlay", OVERLAYS)
-
-
-def _settings(overlay: str) -> Settings:
-    return Settings.model_validate(yaml.safe_load(named(overlay, "ConfigMap", "pointsman-settings")["data"]["settings.yaml"]))
-
-
-def _serve(overlay: str) -> Any:
-    return yaml.safe_load(named(overlay, "RayService", "pointsman-scorers")["spec"]["serveConfigV2"])
-
-
-def _template(overlay: str, name: str) -> Document:
-    return dict(pods(overlay))[name]
-
-
-def _ports(template: Document) -> dict[str, int]:
-    return {port["name"]: port["containerPort"] for container in template["spec"]["containers"] for port in container.get("ports", [])}
 
 
 def test_what_containers_run_is_there(overlay: str) -> None:
@@ -57,72 +34,22 @@ def test_our_images_are_of_this_version(overlay: str) -> None:
     assert {image.split(":")[1] for image in images} == {pointsman.__version__}
 
 
-def test_serve_builds_what_there_is(overlay: str) -> None:
-    """Import paths, gRPC's servicer, strategies, and each strategy's worker group."""
-    serve, settings = _serve(overlay), _settings(overlay)
-    assert [each["name"] for each in serve["applications"]] == list(settings.strategies)
-    cluster = named(overlay, "RayService", "pointsman-scorers")["spec"]["rayClusterConfig"]
-    groups = {group["labels"][GROUP_LABEL]: group for group in cluster["workerGroupSpecs"]}
-    assert all(group["groupName"] == name for name, group in groups.items())
-    for function in [*serve["grpc_options"]["grpc_servicer_functions"], *(each["import_path"] for each in serve["applications"])]:
-        module, _, name = function.replace(":", ".").rpartition(".")
-        assert callable(getattr(import_module(module), name))
-    for each in serve["applications"]:
-        assert each["name"] in ROUTERS
-        options = each["deployments"][0]["ray_actor_options"]
-        limits = groups[options["label_selector"][GROUP_LABEL]]["template"]["spec"]["containers"][0]["resources"]["limits"]
-        assert (options["num_gpus"] > 0) == (GPU in limits)
-
-
-def test_load_can_reach_what_scaling_aims_at(overlay: str) -> None:
-    """A busy replica has `calls_per_replica` calls of each controller: an aim that is never exceeded would never add a replica."""
-    settings = _settings(overlay)
-    fewest = named(overlay, "HorizontalPodAutoscaler", "pointsman-controller")["spec"]["minReplicas"]
-    for name, own in settings.strategies.items():
-        if own.max_replicas > own.min_replicas:
-            assert own.target_ongoing_requests < fewest * settings.controller.calls_per_replica, name
-
-
-def test_ports_are_those_of_the_settings(overlay: str) -> None:
-    """By their names, KubeRay's `serve-grpc` among them."""
-    settings = _settings(overlay)
-    gateway, controller = settings.gateway, settings.controller
-    assert _ports(_template(overlay, "pointsman-gateway")) == {"rest": gateway.rest_port, "grpc": gateway.grpc_port}
-    assert _ports(_template(overlay, "pointsman-controller")) == {"grpc": controller.grpc_port, "metrics": controller.metrics_port}
-    serve = _serve(overlay)
-    assert (serve["grpc_options"]["port"], serve["http_options"]["port"]) == (settings.scorers.grpc_port, settings.scorers.http_port)
-    ray = [template for name, template in pods(overlay) if name.startswith("pointsman-scorers")]
-    for template in ray:
-        assert _ports(template).items() >= {"serve-grpc": settings.scorers.grpc_port, "serve": settings.scorers.http_port}.items()
-
-
 def test_probes_ask_what_answers(overlay: str) -> None:
     """A port of the container, and a path that is served."""
     ours = {path for path, item in openapi.document()["paths"].items() if "get" in item}
     rays = {"/api/gcs_healthz", "/api/local_raylet_healthz", "/-/healthz"}
     for name, template in pods(overlay):
-        ports = _ports(template)
+        open_ports = ports(template)
         for container in template["spec"]["containers"]:
             for probe in (container[kind] for kind in ("startupProbe", "livenessProbe", "readinessProbe") if kind in container):
                 asked = probe.get("httpGet") or probe.get("grpc") or probe["tcpSocket"]
-                assert asked["port"] in {*ports, *ports.values(), 52365}, name
+                assert asked["port"] in {*open_ports, *open_ports.values(), 52365}, name
                 assert asked.get("path") in {None, *(rays if name.startswith("pointsman-scorers") else ours)}, name
-
-
-def test_rays_health_needs_no_token(overlay: str) -> None:
-    """The paths that its head and workers are asked for, by Ray's own source."""
-    ray = find_spec("ray")
-    assert ray
-    assert ray.submodule_search_locations
-    dashboard = f"{ray.submodule_search_locations[0]}/dashboard"
-    for file, path in (("http_server_agent.py", "/api/local_raylet_healthz"), ("http_server_head.py", "/api/gcs_healthz")):
-        with open(f"{dashboard}/{file}", encoding="utf-8") as source:
-            assert f'"{path}"' in source.read()
 
 
 def test_pods_find_each_other(overlay: str) -> None:
     """The addresses in the settings are names of Services, and the controllers' is headless."""
-    settings = _settings(overlay)
+    settings = settings_of(overlay)
     [controllers] = settings.gateway.controllers
     name, _, port = controllers.partition(":")
     service = named(overlay, "Service", name)["spec"]
@@ -139,7 +66,7 @@ def test_services_have_pods_and_their_ports(overlay: str) -> None:
     """Whatever selects pods selects some."""
     for service in of_kind(overlay, "Service"):
         template = _selected(overlay, service["spec"]["selector"])
-        assert {each["targetPort"] for each in service["spec"]["ports"]} <= set(_ports(template)), service["metadata"]["name"]
+        assert {each["targetPort"] for each in service["spec"]["ports"]} <= set(ports(template)), service["metadata"]["name"]
     for document in of_kind(overlay, "PodDisruptionBudget", "Deployment", "StatefulSet"):
         assert _selected(overlay, document["spec"]["selector"]["matchLabels"])
     for scale in of_kind(overlay, "HorizontalPodAutoscaler"):
@@ -164,7 +91,7 @@ def test_monitors_scrape_what_has_metrics(overlay: str) -> None:
         assert {each["port"] for each in monitor["spec"]["endpoints"]} <= {port["name"] for port in service["spec"]["ports"]}
     for monitor in of_kind(overlay, "PodMonitor"):
         template = _selected(overlay, monitor["spec"]["selector"]["matchLabels"])
-        assert {each["port"] for each in monitor["spec"]["podMetricsEndpoints"]} <= set(_ports(template))
+        assert {each["port"] for each in monitor["spec"]["podMetricsEndpoints"]} <= set(ports(template))
 
 
 def test_routes_lead_to_what_is_served(overlay: str) -> None:
@@ -187,9 +114,9 @@ def test_routes_lead_to_what_is_served(overlay: str) -> None:
 
 def test_files_that_the_settings_name_are_mounted(overlay: str) -> None:
     """In the container that reads them, writable where it writes."""
-    values = _settings(overlay).model_dump(mode="json", exclude_unset=True)
+    values = settings_of(overlay).model_dump(mode="json", exclude_unset=True)
     for service, parts in (("gateway", ["gateway"]), ("controller", ["controller", "backends", "records_dir"])):
-        container = _template(overlay, f"pointsman-{service}")["spec"]["containers"][0]
+        container = template_of(overlay, f"pointsman-{service}")["spec"]["containers"][0]
         mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
         for path in (path for part in parts for path in _paths(values.get(part))):
             [mount] = [each for each in mounts if path == each or path.startswith(f"{each}/")]
@@ -218,20 +145,8 @@ def test_what_is_mounted_is_a_volume(overlay: str) -> None:
 
 def test_pods_may_drain(overlay: str) -> None:
     """Kubernetes waits for longer than a service takes to stop."""
-    settings = _settings(overlay)
+    settings = settings_of(overlay)
     for service, drain_s in (("gateway", settings.gateway.drain_s), ("controller", settings.controller.drain_s)):
-        spec = _template(overlay, f"pointsman-{service}")["spec"]
+        spec = template_of(overlay, f"pointsman-{service}")["spec"]
         before = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
         assert spec["terminationGracePeriodSeconds"] >= before + drain_s + 10
-
-
-def test_an_upgrade_of_the_scorers_is_a_new_cluster(overlay: str) -> None:
-    """KubeRay's upgrade in steps has no route for gRPC; and the head, which holds no replica, is in no Service."""
-    [service] = of_kind(overlay, "RayService")
-    assert service["spec"]["upgradeStrategy"] == {"type": "NewCluster"}
-    assert service["spec"]["excludeHeadPodFromServeSvc"] is True
-    cluster = service["spec"]["rayClusterConfig"]
-    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
-    assert cluster["enableInTreeAutoscaling"] is True
-    assert cluster["authOptions"] == {"mode": "token"}
-    assert ("gcsFaultToleranceOptions" in cluster) == (overlay != "local")
