@@ -163,3 +163,8 @@ lock: ## Resolve today's newest versions into requirements/constraints.txt (in a
 	{ grep '^#' requirements/constraints.txt; $(VENV)/lock/bin/python -m pip freeze \
 	  | grep -viE '^(torch|nvidia|triton|cuda|pointsman)'; } > $(VENV)/constraints.new
 	mv $(VENV)/constraints.new requirements/constraints.txt
+
+.PHONY: manifests
+manifests: install ## Render what Kubernetes is told from each overlay's settings file
+	@for overlay in deploy/kubernetes/overlays/*/; do \
+	  $(BIN)/pointsman settings render --settings $${overlay}settings.yaml --out $${overlay}rendered.yaml || exit 1; done

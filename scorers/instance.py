@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from pointsman.runtime.errors import Unavailable
-from pointsman.runtime.settings import ScorersSettings
+from pointsman.runtime.scorer_deployment import serving_variables
+from pointsman.runtime.scorers_settings import ScorersSettings
 
 _LONGEST_FOLDER: Final = 27  # characters; HAProxy's sockets lie 70 deeper and may have 97
 _REPLICA_PORTS: Final = 100
@@ -65,17 +66,10 @@ def ray_environment(instance: Instance, settings: ScorersSettings) -> Mapping[st
     metrics, stats, fallback_http, fallback_grpc = free_ports(4)
     http_from, grpc_from = _free_block(), _free_block()
     haproxy = instance.folder  # Serve adds a folder of 56 characters
-    on = "1" if settings.haproxy else "0"
     return {
         # Workers see the modules that this process sees, whatever their working directory.
         "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(Path(__file__).parents[1]), *filter(None, sys.path)])),
-        # Nothing of ours is fetched unasked, so the only word to the hub is for a checkpoint that names a repository.
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        # A replica tokenises in its model's thread: the library's own threads would take other replicas' cores.
-        "TOKENIZERS_PARALLELISM": "false",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        # Ray's default is 15: replicas, and HAProxy, would run only while gateways, controllers and all others on the machine don't.
-        "RAY_worker_niceness": "0",
+        **serving_variables(haproxy=settings.haproxy),
         # A token of this run's own: strangers on the machine can't use the cluster, and no file in the home holds it.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
@@ -92,8 +86,6 @@ def ray_environment(instance: Instance, settings: ScorersSettings) -> Mapping[st
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "5000",
         # At 0.1 s the controller's loop alone takes 3 % of a CPU while nothing happens; starting and scaling take some of these steps.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.3",
-        "RAY_SERVE_ENABLE_HA_PROXY": on,
-        "RAY_SERVE_THROUGHPUT_OPTIMIZED": on,
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),

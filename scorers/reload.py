@@ -14,6 +14,7 @@ from typing import Protocol, Self
 import structlog
 
 from pointsman.runtime.process import Reload
+from pointsman.runtime.scorer_deployment import held_by_replica
 from pointsman.runtime.settings import StrategySettings
 from pointsman.runtime.settings_file import SettingsError
 
@@ -30,7 +31,7 @@ class Deployed:
     @classmethod
     def of(cls, settings: StrategySettings) -> Self:
         """The checkpoint's config counts, not its path alone, so that new weights under an old name are noticed."""
-        held = [settings.checkpoint, dict(settings.options), settings.threads, _config_sha256(settings.checkpoint)]
+        held = [*held_by_replica(settings).values(), _config_sha256(settings.checkpoint)]
         return cls(settings, hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()[:16])
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pointsman.runtime.errors import Unavailable
+from pointsman.runtime.scorer_deployment import LOGGING, SERVICER, deployment_options
 from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.runtime.tracing import TracingSettings
 from scorers.instance import Instance, claimed_instance, end_leftovers, ray_environment
@@ -24,8 +25,6 @@ from scorers.replica import REFUSED, ScorerReplica
 if TYPE_CHECKING:
     from ray.serve import Application, RunTarget
 
-_SERVICER: Final = "pointsman.scorer.v1.scorer_service_pb2_grpc.add_ScorerServiceServicer_to_server"
-_LOGGING: Final = {"log_level": "WARNING", "enable_access_log": False}
 _CONSTRUCTOR_TRIES: Final = 2
 _CPUS_PER_NEEDED: Final = 4
 
@@ -133,8 +132,8 @@ def _start(settings: Settings, instance: Instance) -> None:
     serve.start(
         http_options=HTTPOptions(host=settings.scorers.host, port=instance.http_port),
         # Without a timeout of Serve's, for which it makes a task of each call: each has its caller's deadline.
-        grpc_options=gRPCOptions(port=instance.grpc_port, grpc_servicer_functions=[_SERVICER]),
-        logging_config=_LOGGING,
+        grpc_options=gRPCOptions(port=instance.grpc_port, grpc_servicer_functions=[SERVICER]),
+        logging_config=LOGGING,
     )
     serve.run_many(
         [_target(name, Deployed.of(strategy), settings.tracing) for name, strategy in settings.strategies.items()],
@@ -155,34 +154,25 @@ def _target(name: str, deployed: Deployed, tracing: TracingSettings) -> RunTarge
     return serve.RunTarget(_application(name, deployed, tracing), name=name, route_prefix=f"/{name}")
 
 
+def build(args: dict[str, Any]) -> Application:
+    """One strategy's application, where Serve is told by a file instead (`serve deploy`, a RayService): `import_path` names this.
+
+    `args` are `pointsman.runtime.scorer_deployment.application_args`. How it scales, and its `user_config`, stand in the file.
+    Raises pydantic's `ValidationError` for a value that no strategy takes, and `KeyError` without a strategy.
+    """
+    held = dict(args)
+    strategy, tracing = held.pop("strategy"), TracingSettings.model_validate(held.pop("tracing", {}))
+    return _application(strategy, Deployed.of(StrategySettings.model_validate(held)), tracing)
+
+
 def _application(name: str, deployed: Deployed, tracing: TracingSettings) -> Application:
     from ray import serve
 
-    settings = deployed.settings
-    scale: dict[str, Any] = {"num_replicas": settings.min_replicas}
-    if settings.max_replicas != settings.min_replicas:
-        scale = {
-            "autoscaling_config": {
-                "min_replicas": settings.min_replicas,
-                "max_replicas": settings.max_replicas,
-                "target_ongoing_requests": 2,
-                "upscale_delay_s": 3,
-                "look_back_period_s": 6,
-            }
-        }
     deployment = serve.deployment(
-        name="Scorer",
-        # Never fewer than the scorer's own queue takes, so that its limit, in prompts, is the one that counts.
-        max_ongoing_requests=settings.max_queued + settings.max_batch,
-        max_queued_requests=settings.max_batch,
-        max_surge_percent=100,
         max_constructor_retry_count=_CONSTRUCTOR_TRIES,
         # An application doesn't take over what `serve.start` says.
-        logging_config=_LOGGING,
-        ray_actor_options={"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus},
-        # Without what Serve itself scales by, so that scaling doesn't stir the replicas there are.
-        user_config=settings.model_dump(mode="json", exclude={"min_replicas", "max_replicas"}),
-        **scale,
+        logging_config=LOGGING,
+        **deployment_options(deployed.settings),
     )(ScorerReplica)
     # Replicas of another version are replaced. Serve would draw a version at every deployment, and replace them all.
     deployment._version = deployed.version

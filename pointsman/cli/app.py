@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from pointsman import __version__
-from pointsman.cli import keys, operating
+from pointsman.cli import keys, operating, settings
 from pointsman.cli.exits import CommandFailed
 from pointsman.cli.loadtest import loadtest
 from pointsman.cli.options import ToGateway, takes
@@ -53,6 +53,7 @@ def build_app() -> typer.Typer:
     app.command("stats")(takes(operating.stats))
     app.command("loadtest")(loadtest)
     app.add_typer(keys.build(), name="keys")
+    app.add_typer(settings.build(), name="settings")
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("train", context_settings=passed_on)(_train)
     app.command("evaluate", add_help_option=False, context_settings=passed_on)(_evaluate)

@@ -15,6 +15,7 @@ from pointsman.runtime.backend_settings import BackendSettings, PairSettings
 from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.scheduling import Scheduling
+from pointsman.runtime.scorers_settings import GroupName, ScorersSettings
 from pointsman.runtime.settings_part import Fraction, Name, OnFailure, Part, Port, StrategyName
 from pointsman.runtime.tracing import TracingSettings
 
@@ -25,21 +26,6 @@ class LogSettings(Part):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
     """auto: console on a terminal, JSON elsewhere."""
-
-
-class ScorersSettings(Part):
-    """Ray Serve, which hosts every strategy."""
-
-    host: str = "127.0.0.1"
-    """Where Serve's gRPC and HTTP listen; the stock proxy's gRPC listens on every interface whatever this says."""
-    grpc_port: Port = 9000
-    http_port: Port = 8000
-    """Serve's own HTTP proxy; nothing of ours uses it, but Serve starts it, on a free port where this one is taken."""
-    haproxy: bool = True
-    """Serve behind HAProxy with its throughput flags; false is the stock Python proxy (4 times slower per call)."""
-    num_cpus: Annotated[int, Field(ge=1)] | None = None
-    """CPUs that Ray may give to replicas; null is enough for all that are named, whatever the machine has."""
-    object_store_bytes: Annotated[int, Field(ge=80 << 20)] = 80 << 20
 
 
 class StrategySettings(Part):
@@ -57,6 +43,15 @@ class StrategySettings(Part):
     """Prompts waiting in one replica; one more is RESOURCE_EXHAUSTED."""
     min_replicas: Annotated[int, Field(ge=0)] = 1
     max_replicas: Annotated[int, Field(ge=1)] = 1
+    target_ongoing_requests: Annotated[float, Field(gt=0)] = 2
+    """Calls that a replica has in hand or waiting, which scaling keeps to; a call is a batch of up to max_batch prompts."""
+    upscale_delay_s: Annotated[float, Field(ge=0)] = 3
+    """Replicas are added once it has been above that for so long."""
+    downscale_delay_s: Annotated[float, Field(ge=0)] = 600
+    """And taken away once it has been below for so long."""
+    worker_group: GroupName | None = None
+    """Of scorers.worker_groups, where its replicas run in Kubernetes; null is the first one with GPUs where num_gpus is above 0,
+    else the first without."""
     num_cpus: Annotated[float, Field(ge=0)] = 0.5
     num_gpus: Annotated[float, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1)] = 1

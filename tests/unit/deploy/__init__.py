@@ -1,1 +1,1 @@
-"""What runs the services elsewhere."""
+"""deploy/: images, and what Kubernetes is told, and whether it is true."""
