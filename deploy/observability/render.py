@@ -1,6 +1,6 @@
-"""Writes Grafana's dashboards from their descriptions in dashboards/, so that all panels are alike.
+"""Writes Grafana's dashboards from their descriptions in dashboards/, so that all panels are alike, and the alert rules for Kubernetes.
 
-    python -m deploy.observability.render [FOLDER]
+    python -m deploy.observability.render
 
 A description has a `title`, what it `says`, `variables` (a label, and the metric that has its values) and `rows` of panels. A panel has a
 `title`, what it `says`, a `unit` of Grafana's, and `queries` (legend: PromQL, with the words of `SHORT`); where it isn't a plain time
@@ -19,6 +19,8 @@ from typing import Any, Final
 import yaml
 
 _FOLDER: Final = Path(__file__).parent
+PROMETHEUS_RULE: Final = _FOLDER.parent / "kubernetes/components/monitoring/rules.yaml"
+_LABELS: Final = {"name": "pointsman", "component": "monitoring", "part-of": "pointsman"}
 _DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _KINDS: Final = {"series": "timeseries", "stat": "stat", "heatmap": "heatmap", "state": "state-timeline"}
 _WIDTH, _HEIGHT, _ROW_HEIGHT = 24, 8, 1
@@ -32,12 +34,25 @@ SHORT: Final = {
 Json = dict[str, Any]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Writes a file for each dashboard, into the folder that Grafana's provisioning reads, or the one that is named."""
-    folder = Path(arguments[0]) if arguments else _FOLDER / "grafana/dashboards"
+def main() -> int:
+    """Writes a file for each dashboard, where Grafana's provisioning reads, and the rules as the Prometheus operator takes them."""
     for name, text in rendered().items():
-        (folder / name).write_text(text)
+        (_FOLDER / "grafana/dashboards" / name).write_text(text)
+    PROMETHEUS_RULE.write_text(prometheus_rule())
     return 0
+
+
+def prometheus_rule() -> str:
+    """alerts.yaml as the Prometheus operator takes it."""
+    labels = {f"app.kubernetes.io/{key}": value for key, value in _LABELS.items()}
+    manifest = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "pointsman", "labels": labels},
+        "spec": yaml.safe_load((_FOLDER / "alerts.yaml").read_text()),
+    }
+    says = "# Written by python -m deploy.observability.render from deploy/observability/alerts.yaml.\n"
+    return says + yaml.safe_dump(manifest, sort_keys=False, width=140, allow_unicode=True)
 
 
 def rendered() -> dict[str, str]:
@@ -169,4 +184,4 @@ def _options(kind: str, unit: str) -> Json:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from deploy.observability.render import PROMETHEUS_RULE, prometheus_rule
 from tests.support.observability import FOLDER, PROMTOOL, RULES, needs_promtool
 from tests.support.promql import faults, selectors
 
@@ -90,3 +91,9 @@ def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
     assert PROMTOOL
     done = subprocess.run([PROMTOOL, *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_kubernetes_has_the_same_rules() -> None:
+    """python -m deploy.observability.render has been run."""
+    assert PROMETHEUS_RULE.read_text() == prometheus_rule()
+    assert [rule for group in yaml.safe_load(PROMETHEUS_RULE.read_text())["spec"]["groups"] for rule in group["rules"]] == RULES
