@@ -42,6 +42,7 @@ _SERVICE_CONFIG: Final = json.dumps(
     }
 )
 _TURNS: Final = 8
+"""Of the event loop, for which fewer prompts than a small batch wait."""
 _CHANNEL_OPTIONS: Final = [
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.keepalive_time_ms", 30_000),

@@ -35,7 +35,8 @@ class Batcher(Generic[Item, Result]):
 
     `max_batch` items go in one call, at most `slots()` calls are in flight, at most `max_waiting` items wait: one more is
     `Overloaded`. A call takes its share of what waits, one of `slots()`, so that no server works for long on what others could have begun
-    meanwhile; but `small_batch` items, where as many wait, since one call of a few costs less than a few calls.
+    meanwhile; but `small_batch` items, where as many wait, since one call of a few costs less than a few calls. Fewer than that go after
+    `turns` turns of the event loop: who has arrived already goes with them (docs/decisions/0022).
     Items of different flows take turns, so that one caller's thousand don't stand before another's one; those of one flow keep their order.
     An item that is `hopeless` when its turn comes is a `TimeoutError` and isn't sent. An error that `run` raises reaches every item of its
     batch and no other; one among its results reaches that item alone. A cancelled caller leaves the queue, or, once its batch runs, only
