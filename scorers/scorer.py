@@ -150,7 +150,7 @@ class Scorer:
 def _spans(request: pb.ScoreRequest, serving: _Serving) -> Iterator[None]:
     """One for each prompt whose trace is told: a batch may hold those of many."""
     router = serving.router
-    said = {
+    said: dict[str, tracing.Value] = {
         "pointsman__strategy": router.strategy,
         "pointsman__checkpoint": router.checkpoint,
         "pointsman__batch_prompts": len(request.prompts),

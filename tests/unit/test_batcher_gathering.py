@@ -87,4 +87,4 @@ async def test_closing_answers_who_waits_behind_a_batch() -> None:
     closing = asyncio.create_task(batcher.close())
     gate.open.set()
     await closing
-    assert await asyncio.gather(first, second) == [10, 20]
+    assert [await first, await second] == [10, 20]
