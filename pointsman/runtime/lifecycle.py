@@ -10,8 +10,8 @@ from typing import Final
 _COLLECTED_AFTER: Final = (20_000, 5, 10)
 """Objects that are made before the youngest are looked through for garbage, and how often these and then their elders are before
 those that are older. By default it is 700, 10 and 10, and a loaded service spends half of its time on it. Much rarer is no better:
-requests leave garbage in circles (tracebacks, tasks and their calls), the part of it that has grown old stays until the oldest are looked
-through, and streams that nobody read to their end are all ended in that moment."""
+requests leave garbage in circles (tracebacks, tasks and their calls), and the part of it that has grown old stays until the oldest are
+looked through."""
 
 
 def settle() -> None:

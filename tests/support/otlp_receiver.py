@@ -14,13 +14,19 @@ from pathlib import Path
 from typing import Any, Final
 
 _PROGRAM: Final = """
-import logging, sys
-from oteltest.sink import GrpcSink
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import grpc
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import add_TraceServiceServicer_to_server
 from oteltest.sink.handler import PrintHandler
-sink = GrpcSink(PrintHandler(), logging.getLogger(), port=int(sys.argv[1]))
-sink.start()
-sink.wait_for_termination()
+from oteltest.sink.private import _TraceServiceServicer
+server = grpc.server(ThreadPoolExecutor(2))
+add_TraceServiceServicer_to_server(_TraceServiceServicer(PrintHandler().handle_trace), server)
+server.add_insecure_port("127.0.0.1:" + sys.argv[1])
+server.start()
+server.wait_for_termination()
 """
+"""oteltest's own way, GrpcSink, binds every interface."""
 
 
 @dataclass(frozen=True)
