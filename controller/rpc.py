@@ -26,6 +26,7 @@ from pointsman.v1 import caller_pb2, routing_pb2
 log = structlog.get_logger()
 # gRPC's own word for "don't try again": the channel's retries are for a controller that isn't there, and this one is.
 _NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+_TRIED_BEFORE: Final = "grpc-previous-rpc-attempts"
 _NOTHING: Final = nullcontext()
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -52,9 +53,12 @@ def caller_of(context: Context) -> caller_pb2.Caller:
 
 
 def waited_of(context: Context) -> float:
-    """Seconds that the call waited before its handler began; 0 for one that doesn't come by a gateway."""
-    said = next((value for key, value in context.invocation_metadata() or () if key == waiting.KEY), None)
-    return 0.0 if said is None else waiting.waited_s(said, context.time_remaining())
+    """Seconds that the call waited before its handler began; 0 for one that doesn't come by a gateway, and for one that is tried again:
+    that one waited there, for a controller to come back."""
+    metadata = dict(context.invocation_metadata() or ())
+    if _TRIED_BEFORE in metadata or waiting.KEY not in metadata:
+        return 0.0
+    return waiting.waited_s(metadata[waiting.KEY], context.time_remaining())
 
 
 def tell_usage(context: Context, receipt: routing_pb2.Receipt) -> None:

@@ -15,6 +15,7 @@ from pointsman.runtime.gateway_settings import GatewaySettings
 from tests.support.backend import ScriptedBackend, answering, echoing, hanging, scripted_backend, streaming
 from tests.support.canary import PROMPT
 from tests.support.controllers import running_controller
+from tests.support.product import free_ports
 from tests.support.scorers import scripted_scorers
 
 _PAIRS = {"default": {"strong": "strong", "weak": "weak", "fallback": "none"}}
@@ -119,3 +120,20 @@ async def test_a_stream_that_pauses_is_kept_alive_and_one_that_hangs_still_ends(
     events = raw.replace(heartbeat, b"").split(b"\n\n")
     assert events[:2] == [chunk.strip()] * 2
     assert b'"code": "backend_timeout"' in events[2]
+
+
+async def test_what_waited_for_a_controller_that_was_away_is_no_overload(weak: ScriptedBackend) -> None:
+    """It waited in the gateway, which tried again until a controller was there, and not behind others."""
+    weak.script = answering(200, b"{}")
+    (port,) = free_ports(1)
+    async with (
+        scripted_scorers({"mf": lambda _: 0.4, "random": lambda _: 0.5}) as scorers,
+        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[f"127.0.0.1:{port}"], drain_s=1)) as gateway,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20) as rest,
+    ):
+        asked = asyncio.create_task(rest.post("/v1/chat/completions", content=_body()))
+        await asyncio.sleep(0.6)
+        own = {"grpc_port": port, "max_lag_s": 0.25}
+        backends = {"strong": weak.settings, "weak": weak.settings}
+        async with running_controller(backends, scorers.address, ready=False, own=own, pairs=_PAIRS):
+            assert (await asked).status_code == 200
