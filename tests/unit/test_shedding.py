@@ -8,44 +8,71 @@ from prometheus_client import CollectorRegistry
 from pointsman.runtime.errors import Overloaded
 from pointsman.runtime.shedding import Shedding
 
+LOOK_S = 0.05
 
-def shedding(target_s: float | None = 0.1, draw: float = 0.5) -> tuple[Shedding, CollectorRegistry]:
-    """One whose draws are all the same."""
-    registry = CollectorRegistry()
-    return Shedding(lambda: target_s, registry, lambda: draw), registry
+
+class Loop:
+    """One whose draws are all the same, under a steady load."""
+
+    def __init__(self, target_s: float | None = 0.1, draw: float = 0.5, a_look: int = 5) -> None:
+        self.registry = CollectorRegistry()
+        self._now = 0.0
+        self._a_look = a_look
+        self.of = Shedding(lambda: target_s, self.registry, lambda: draw, lambda: self._now)
+
+    def look(self, lag_s: float) -> None:
+        """After so many requests."""
+        for _ in range(self._a_look):
+            self.of.refusal()
+        self._now += LOOK_S
+        self.of.observe(lag_s)
 
 
 @pytest.mark.parametrize(("lag_s", "share"), [(0.0, 0.0), (0.1, 0.0), (0.2, 0.5), (0.3, 0.95), (5.0, 0.95)])
 def test_the_share_follows_the_lag_from_the_target_to_three_times_it(lag_s: float, share: float) -> None:
     """And some always come in, to show that it is over."""
-    of, registry = shedding()
-    of.observe(lag_s)
-    of.observe(lag_s)
-    assert of.share == pytest.approx(share)
-    assert registry.get_sample_value("pointsman_shed_share") == pytest.approx(share)
+    loop = Loop()
+    loop.look(lag_s)
+    loop.look(lag_s)
+    assert loop.of.share == pytest.approx(share)
+    assert loop.registry.get_sample_value("pointsman_shed_share") == pytest.approx(share)
 
 
 def test_a_single_pause_refuses_nothing() -> None:
     """Such as one collection of garbage."""
-    of, _ = shedding()
+    loop = Loop()
     for lag_s in (0.0, 5.0, 0.0):
-        of.observe(lag_s)
-        assert of.share == 0
+        loop.look(lag_s)
+        assert loop.of.share == 0
 
 
 def test_what_is_refused_is_told_to_come_back_and_counted() -> None:
-    of, registry = shedding(draw=0.9)
-    of.observe(1.0)
-    of.admit()
-    of.observe(1.0)
+    loop = Loop(draw=0.9)
+    loop.look(1.0)
+    loop.of.admit()
+    loop.look(1.0)
     with pytest.raises(Overloaded) as refused:
-        of.admit()
+        loop.of.admit()
     assert refused.value.retry_after_s == 1
-    assert registry.get_sample_value("pointsman_shed_total") == 1
+    assert loop.registry.get_sample_value("pointsman_shed_total") == 1
 
 
 def test_without_a_target_nothing_is_refused() -> None:
-    of, _ = shedding(target_s=None)
-    of.observe(9.0)
-    of.observe(9.0)
-    assert of.refusal() is None
+    loop = Loop(target_s=None)
+    loop.look(9.0)
+    loop.look(9.0)
+    assert loop.of.refusal() is None
+    loop.of.check_wait(9.0)
+
+
+def test_few_requests_are_never_why_a_loop_is_behind() -> None:
+    """They are answered however late; one more a second than that, and the wait counts too."""
+    few, many = Loop(a_look=0), Loop(a_look=1)
+    for loop in (few, many):
+        loop.look(9.0)
+        loop.look(9.0)
+    assert few.of.refusal() is None
+    few.of.check_wait(9.0)
+    assert many.of.share == pytest.approx(0.95)
+    with pytest.raises(Overloaded):
+        many.of.check_wait(0.2)

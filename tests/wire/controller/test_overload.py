@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 
 import grpc
@@ -24,7 +23,7 @@ async def test_a_controller_that_is_behind_refuses_calls_but_tells_gateways_what
     backends = {"strong": strong.settings, "weak": weak.settings}
     async with running_controller(backends, scorers.address, own={"max_lag_s": 1e-9}) as controller:
         while controller.registry.get_sample_value("pointsman_shed_share") != 0.95:
-            await asyncio.sleep(0.01)
+            await _asked(controller, "canary")
         said = Counter([await _asked(controller, f"prompt {number}") for number in range(60)])
         assert set(said) <= {"", "OVERLOADED"}
         assert said["OVERLOADED"] > 30
