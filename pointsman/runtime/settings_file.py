@@ -108,7 +108,8 @@ def _without_text(error: yaml.YAMLError) -> str:
 class _Environment(BaseSettings, Settings):
     """The schema as pydantic-settings wants it; never built, only read for its fields."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid")
+    # An empty variable is none, as compose files have it: NAME: ${OTHER:-}.
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid")
 
 
 def _environment() -> dict[str, Any]:

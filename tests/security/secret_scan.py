@@ -48,6 +48,12 @@ def unknown(found: Found, baseline: Found) -> list[str]:
     ]
 
 
+def known_secrets(baseline: Path) -> Found:
+    """What the file lists as not being secrets."""
+    known: Found = json.loads(baseline.read_text())
+    return known
+
+
 def as_baseline(found: Found) -> str:
     """The file's text; without line numbers, so that it changes only with what it lists."""
     kept = ("type", "hashed_secret")
@@ -61,8 +67,7 @@ def main(arguments: Iterable[str], root: Path = ROOT) -> int:
     found = scanned(root, names)
     if "--accept" in arguments:
         (root / BASELINE).write_text(as_baseline(found))
-    known: Found = json.loads((root / BASELINE).read_text())
-    for each in (new := unknown(found, known)):
+    for each in (new := unknown(found, known_secrets(root / BASELINE))):
         sys.stderr.write(f"{each}: looks like a secret; if it isn't one: python -m tests.security.secret_scan --accept\n")
     sys.stdout.write(f"secret scan: {len(names)} files, {sum(map(len, found.values()))} known not to be secrets, {len(new)} new\n")
     return 1 if new else 0

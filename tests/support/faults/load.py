@@ -1,8 +1,8 @@
 """Steady load in a process of its own: `python -m tests.support.faults.load REST GRPC --pair P --deadline S …`.
 
-Fifty callers, ten each of chat over REST (whole and as a stream) and of gRPC's Route, ChatCompletion and StreamChatCompletion; each has
-one request under way and begins the next one `--period` seconds after the last. Every request's outcome is a line of JSON on standard
-output. On SIGTERM the callers finish, send one last request each, and the process ends.
+Fifty callers (or `--callers`), as many each of chat over REST (whole and as a stream) and of gRPC's Route, ChatCompletion and
+StreamChatCompletion; each has one request under way and begins the next one `--period` seconds after the last. Every request's outcome is a
+line of JSON on standard output. On SIGTERM the callers finish, send one last request each, and the process ends.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ import grpc
 from pointsman.runtime.decision_headers import reason_name
 from pointsman.runtime.error_forms import error_info, status_of
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc, routing_pb2
-from tests.support.faults.outcomes import GRACE_S, Outcome, read
+from tests.support.faults.outcomes import GRACE_S, Outcome, Text, read
 
 CALLERS = 50
+_LONGEST = 8
+"""Tokens of an answer of a real model's."""
 TO_STRONG, TO_WEAK = "router-mf-0", "router-mf-1"
 _RPC = grpc.aio.AioRpcError
 
@@ -54,12 +56,17 @@ class Callers:
         """How to route."""
         return routing_pb2.RoutingSpec(model=model, pair=self.options.pair)
 
+    def body(self, model: str, asked: str, stream: bool) -> bytes:
+        """Of a chat."""
+        longest = {"max_tokens": _LONGEST} if self.options.any_text else {}
+        return json.dumps({"model": model, "messages": [{"role": "user", "content": asked}], "stream": stream, **longest}).encode()
+
     async def rest(self, model: str, asked: str, *, stream: bool) -> Said:
         """POST /v1/chat/completions."""
         headers = {"x-request-timeout": str(self.options.deadline), "x-pointsman-pair": self.options.pair}
         url = f"{self.options.rest}/v1/chat/completions"
         try:
-            async with self.session.post(url, data=_body(model, asked, stream), headers=headers) as response:
+            async with self.session.post(url, data=self.body(model, asked, stream), headers=headers) as response:
                 content = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             return Said("loss", type(error).__name__)
@@ -74,13 +81,13 @@ class Callers:
 
     async def chat(self, model: str, asked: str) -> Said:
         """RouteService.ChatCompletion."""
-        request = route_service_pb2.ChatCompletionRequest(routing=self.spec(model), body=_body(model, asked, stream=False))
+        request = route_service_pb2.ChatCompletionRequest(routing=self.spec(model), body=self.body(model, asked, stream=False))
         answer = await self.stub.ChatCompletion(request, timeout=self.options.deadline)
         return Said("answer", reason_name(answer.receipt.decision.reason), answer.choices[0].message.content, complete=True)
 
     async def stream_chat(self, model: str, asked: str) -> Said:
         """RouteService.StreamChatCompletion."""
-        request = route_service_pb2.StreamChatCompletionRequest(routing=self.spec(model), body=_body(model, asked, stream=True))
+        request = route_service_pb2.StreamChatCompletionRequest(routing=self.spec(model), body=self.body(model, asked, stream=True))
         text, said = "", Said("loss", "no receipt")
         try:
             async for event in self.stub.StreamChatCompletion(request, timeout=self.options.deadline):
@@ -94,10 +101,6 @@ class Callers:
         except _RPC as error:
             return _failed(error, text)
         return said
-
-
-def _body(model: str, asked: str, stream: bool) -> bytes:
-    return json.dumps({"model": model, "messages": [{"role": "user", "content": asked}], "stream": stream}).encode()
 
 
 def _failed(error: grpc.aio.AioRpcError, text: str = "") -> Said:
@@ -130,17 +133,19 @@ def _events(content: bytes, _: int, reason: str) -> Said:
     return said if said.result == "answer" else Said(said.result, said.what, text)
 
 
-async def _asked(kind: str, call: Callable[..., Awaitable[Said]], model: str, asked: str, *, deadline: float, final: bool) -> Outcome:
+async def _asked(
+    kind: str, call: Callable[..., Awaitable[Said]], model: str, asked: str, options: argparse.Namespace, *, final: bool
+) -> Outcome:
     begun = time.monotonic()
     try:
         said = await call(model, asked)
     except _RPC as error:
         said = _failed(error)
     took = time.monotonic() - begun
-    text = read(said.text, asked)
+    text = Text("", sound=True, whole=True) if options.any_text else read(said.text, asked)
     cut_short = said.complete and not text.whole
     result, what = ("loss", "an answer that isn't whole") if cut_short and text.sound else (said.result, said.what)
-    late = took > deadline + GRACE_S
+    late = took > options.deadline + GRACE_S
     return Outcome(kind, model, begun, took, result, what, text.answer, not text.sound, late, final)
 
 
@@ -166,19 +171,19 @@ async def run(options: argparse.Namespace) -> None:
             kind, call = kinds[place % len(kinds)]
             # Of each kind half ask for strong. No two texts are alike, so that no answer and no score can be another's.
             model, asked = (TO_STRONG, TO_WEAK)[place // len(kinds) % 2], f"{options.seed}-{next(numbers)}"
-            outcome = await _asked(kind, call, model, asked, deadline=options.deadline, final=final)
+            outcome = await _asked(kind, call, model, asked, options, final=final)
             sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
             sys.stdout.flush()
 
         async def caller(place: int) -> None:
-            await asyncio.sleep(options.period * place / CALLERS)
+            await asyncio.sleep(options.period * place / options.callers)
             while not stop.is_set():
                 pause = asyncio.create_task(asyncio.sleep(options.period))
                 await once(place, final=False)
                 await pause
 
-        await asyncio.gather(*(caller(place) for place in range(CALLERS)))
-        await asyncio.gather(*(once(place, final=True) for place in range(CALLERS)))
+        await asyncio.gather(*(caller(place) for place in range(options.callers)))
+        await asyncio.gather(*(once(place, final=True) for place in range(options.callers)))
 
 
 def main() -> None:
@@ -189,6 +194,8 @@ def main() -> None:
     parser.add_argument("--pair", default="default")
     parser.add_argument("--deadline", type=float, default=5.0)
     parser.add_argument("--period", type=float, default=1.0)
+    parser.add_argument("--callers", type=int, default=CALLERS)
+    parser.add_argument("--any-text", action="store_true", help="the backends are real: answers are short, and don't show whose they are")
     parser.add_argument("--seed", default="0")
     asyncio.run(run(parser.parse_args()))
 

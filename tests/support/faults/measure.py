@@ -40,9 +40,9 @@ class Load:
 
 
 @asynccontextmanager
-async def load(rest: str, grpc: str, *, pair: str = "default", deadline_s: float = 5.0) -> AsyncIterator[Load]:
-    """Fifty callers; leaving has them finish and send a last round."""
-    options = ["--pair", pair, "--deadline", str(deadline_s), "--seed", str(time.monotonic_ns())]
+async def load(rest: str, grpc: str, *, pair: str = "default", deadline_s: float = 5.0, further: Sequence[str] = ()) -> AsyncIterator[Load]:
+    """Fifty callers, where `further` options don't say otherwise; leaving has them finish and send a last round."""
+    options = ["--pair", pair, "--deadline", str(deadline_s), "--seed", str(time.monotonic_ns()), *further]
     command = [sys.executable, "-m", "tests.support.faults.load", rest, grpc, *options]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=DEVNULL, stdout=PIPE)
     running = Load(process)
@@ -104,17 +104,20 @@ async def under_load(
     lasts_s: float = FAULT_S,
     heals_itself: bool = False,
     give_up_s: float = GIVE_UP_S,
+    enough: int = ENOUGH,
+    well_s: float = WELL_S,
 ) -> Row:
     """Runs the load, fails for `lasts_s` by entering `failing` and mends by leaving it, and waits until all is well.
 
-    `heals_itself` counts the time until service is restored from the beginning of the fault. Raises `TimeoutError` where it isn't.
+    `heals_itself` counts the time until service is restored from the beginning of the fault. All is well once the last `well_s` had
+    `enough` requests, and none that wasn't answered as decided. Raises `TimeoutError` where it isn't.
     """
     memory = Memory(pids)
     async with running as under:
         async with asyncio.timeout(GIVE_UP_S):
-            while not is_well(under.outcomes, time.monotonic(), WELL_S, ENOUGH):
+            while not is_well(under.outcomes, time.monotonic(), well_s, enough):
                 await asyncio.sleep(0.1)
-        await asyncio.sleep(WELL_S)  # buffers and caches are as they stay
+        await asyncio.sleep(well_s)  # buffers and caches are as they stay
         memory.before = await asyncio.to_thread(memory.now)
         begun = time.monotonic()
         async with failing:
@@ -123,7 +126,7 @@ async def under_load(
                 await asyncio.to_thread(memory.now)
                 await asyncio.sleep(0.5)
         mended = time.monotonic()
-        while time.monotonic() < mended + WELL_S or not is_well(under.outcomes, time.monotonic(), WELL_S, ENOUGH):
+        while time.monotonic() < mended + well_s or not is_well(under.outcomes, time.monotonic(), well_s, enough):
             if time.monotonic() > mended + give_up_s:
                 raise TimeoutError(f"not well again; the latest requests: {Sums.of(under.outcomes[-CALLERS:])}")
             await asyncio.to_thread(memory.now)
