@@ -18,6 +18,7 @@ import yaml
 from tests.compose import images, stack, table
 from tests.compose.callers import by_grpc, by_openai
 from tests.compose.engine import ROOT
+from tests.compose.observed import by_prometheus
 from tests.compose.stand_ins import stand_in
 from tests.support.faults.measure import Row, load, under_load
 
@@ -43,7 +44,7 @@ def main() -> None:
 def report() -> Iterator[str]:
     """The whole run, as Markdown."""
     yield from table.heading()
-    made = stand_in([_image("redis")])
+    made = stand_in([_image("redis"), _image("prometheus")])
     if made:
         yield f"Stand-ins of Debian's packages, since the images can't be pulled here: {', '.join(made)}.\n"
     begun = time.monotonic()
@@ -61,6 +62,7 @@ def report() -> Iterator[str]:
         yield from (f"- {line}" for line in [*by_openai(_MODELS), *by_grpc(_MODELS)])
         rows = [asyncio.run(_killed(each.name)) for each in stack.containers() if each.running]
         yield from table.killed(rows)
+        yield f"\n{by_prometheus()}"
     except BaseException:
         for each in stack.containers():
             sys.stderr.write(f"--- {each.name}\n{stack.logs(each.name)}\n")

@@ -19,6 +19,10 @@ REST, GRPC = "http://127.0.0.1:6060", "127.0.0.1:50051"
 _LABEL: Final = f"label=com.docker.compose.project={PROJECT}"
 
 
+_NO_DEPS: Final = ["--no-deps"] if IS_PODMAN else []
+_OBSERVED: Final = ["--profile", "observability"]
+
+
 @dataclass(frozen=True)
 class Container:
     """One of the stack."""
@@ -42,7 +46,12 @@ def build() -> None:
 def up() -> None:
     """Starts the default stack. podman-compose would have containers require what they depend on, so that one which has ended for good, as
     `tokens` has, keeps others from being started again."""
-    compose("up", "--detach", *(["--no-deps"] if IS_PODMAN else []))
+    compose("up", "--detach", *_NO_DEPS)
+
+
+def up_prometheus() -> None:
+    """One of the profile `observability`."""
+    compose(*_OBSERVED, "up", "--detach", *_NO_DEPS, "prometheus")
 
 
 def unhealthy() -> list[str]:
@@ -74,8 +83,8 @@ def kill(name: str) -> None:
 def down() -> list[str]:
     """Stops all, and says what is left: containers, networks, volumes of the project."""
     with suppress(RuntimeError):  # who was just being started again is there after the first
-        compose("down", "--volumes", "--timeout", "40")
-    compose("down", "--volumes", "--timeout", "40")
+        compose(*_OBSERVED, "down", "--volumes", "--timeout", "40")
+    compose(*_OBSERVED, "down", "--volumes", "--timeout", "40")
     left = run(ENGINE, "ps", "--all", "--quiet", "--filter", _LABEL).stdout.split()
     for kind in ("network", "volume"):
         left += [name for name in run(ENGINE, kind, "ls", "--format", "{{.Name}}").stdout.split() if name.startswith(PROJECT)]

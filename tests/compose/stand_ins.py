@@ -11,11 +11,10 @@ from tests.compose.engine import ENGINE, run
 
 _BASE: Final = os.environ.get("PYTHON_IMAGE", "docker.io/library/python:3.11-slim-bookworm")
 _DEBIAN: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
-    # Debian's redis has the user 999 of the official image made for it; its promtool checks health as a newer one does.
     "docker.io/library/redis:": ("redis-server redis-tools", ["USER 999:999"]),
     "docker.io/prom/prometheus:": (
-        "prometheus",
-        ["RUN mkdir /prometheus && chown 65534:65534 /prometheus", "USER 65534:65534", 'ENTRYPOINT ["prometheus"]'],
+        "prometheus wget",
+        ["RUN mkdir -p /prometheus && chown 65534:65534 /prometheus", "USER 65534:65534", 'ENTRYPOINT ["prometheus"]'],
     ),
 }
 
