@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -71,6 +72,7 @@ class ScorerClient:
         self._settings = settings
         self._metrics = metrics
         self._clock = monotonic
+        self._caller = uuid.uuid4().hex[:12]
         self._slots = {name: Slots(self._clock, settings.calls_per_replica) for name in strategies}
         self._quickest = {name: Quickest(self._clock) for name in strategies}
         self.timeout_s = settings.scorer_timeout_s
@@ -139,7 +141,9 @@ class ScorerClient:
         # As long as somebody in it waits.
         timeout = min(max(0.001, max(each.until for each in asked) - begun), self.timeout_s)
         prompts = [each.prompt for each in asked]
-        request = scorer_service_pb2.ScoreRequest(prompts=prompts, budget_ms=max(1, int(timeout * 1000)))
+        request = scorer_service_pb2.ScoreRequest(
+            prompts=prompts, budget_ms=max(1, int(timeout * 1000)), waiting=self._queues[strategy].waiting, caller=self._caller
+        )
         try:
             response = await self._stub.Score(request, timeout=timeout, metadata=(("application", strategy),))
         except grpc.aio.AioRpcError as error:

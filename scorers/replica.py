@@ -64,6 +64,10 @@ class ScorerReplica:
         """Called by Serve every few seconds; a replica whose model is stuck or broken is replaced."""
         await self._ready().check_health()
 
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Called by Serve every second or so, where the number of replicas follows load: see `scorers.load`."""
+        return self._scorer.load.stats() if self._scorer else {}
+
     def _ready(self) -> Scorer:
         assert self._scorer is not None
         return self._scorer

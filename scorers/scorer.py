@@ -19,6 +19,7 @@ from pointsman.runtime.settings import StrategySettings
 from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from scorers.errors import ModelFailed
 from scorers.identity import version_of
+from scorers.load import Load
 from scorers.router import NoWinRate, Router, ScoredPrompt, WinRate
 
 _WARM_UP = ("Hello.", "How many eggs make a dozen?", "Why is the sky blue? " * 40)
@@ -46,6 +47,8 @@ class Scorer:
         """Builds and warms up the router, so that a scorer that exists is ready; it takes seconds. Raises what `build` raises."""
         self._build = build
         self._replica = uuid.uuid4().hex[:12]
+        self.load = Load()
+        """What it has to do."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         try:
             router = self._thread.submit(_ready_router, build, settings).result()
@@ -64,6 +67,7 @@ class Scorer:
         if len(request.prompts) > serving.settings.max_queued:
             limit = serving.settings.max_queued
             raise InvalidRequest(f"{len(request.prompts)} prompts in one call; at most {limit} are taken.", param="prompts")
+        self.load.heard(request.caller, request.waiting)
         prompts = [ScoredPrompt(p.text, p.session) for p in request.prompts]
         with _spans(request, serving):
             try:
@@ -117,8 +121,10 @@ class Scorer:
 
     def _serve(self, router: Router, settings: StrategySettings) -> _Serving:
         async def run(prompts: Sequence[ScoredPrompt]) -> Sequence[WinRate | NoWinRate]:
-            return await self._run(router, prompts)
+            with self.load.running(len(prompts)):
+                return await self._run(router, prompts)
 
+        self.load.max_batch = settings.max_batch
         batcher: Batcher[ScoredPrompt, WinRate | NoWinRate] = Batcher(run, max_batch=settings.max_batch, max_waiting=settings.max_queued)
         return _Serving(settings, router, batcher, version_of(router.strategy, settings))
 

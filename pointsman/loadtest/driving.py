@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,7 +39,34 @@ async def drive(call: Call, load: Load) -> list[Sample]:
         samples = await _closed(call, load.concurrency, end)
         # Of callers who wait for each other's answers a call counts where it ended.
         return [sample for sample in samples if begin <= sample.ended <= end]
-    return [sample for sample in await _open(call, load, end) if sample.due >= begin]
+    arrivals = _arrivals(clock(), end, load.rate, random.Random(load.seed))
+    return [sample for sample in await drive_at(call, arrivals, load.most_outstanding) if sample.due >= begin]
+
+
+async def drive_at(call: Call, arrivals: Iterable[float], most_outstanding: int) -> list[Sample]:
+    """Open-loop calls at those times of the running loop's clock, in order, which are decided beforehand: a service that stalls is asked
+    no less for it, and its calls count from when they were due. Ends once the last has been answered."""
+    samples: list[Sample] = []
+    running: set[asyncio.Task[None]] = set()
+    clock = asyncio.get_running_loop().time
+
+    async def caller(due: float) -> None:
+        samples.append(await _one(call, due))
+
+    for due in arrivals:
+        if (wait := due - clock()) > 0:
+            await asyncio.sleep(wait)
+        if len(running) >= most_outstanding:
+            samples.append(Sample(due, due, due, due, NOT_SENT))
+            continue
+        task = asyncio.ensure_future(caller(due))
+        running.add(task)
+        task.add_done_callback(running.discard)
+        if wait <= 0:
+            await asyncio.sleep(0)  # arrivals that are late aren't sent in one burst before anything is read
+    with contextlib.suppress(ValueError):  # none
+        await asyncio.wait(running)
+    return samples
 
 
 async def _closed(call: Call, concurrency: int, end: float) -> list[Sample]:
@@ -54,36 +81,10 @@ async def _closed(call: Call, concurrency: int, end: float) -> list[Sample]:
     return samples
 
 
-async def _open(call: Call, load: Load, end: float) -> list[Sample]:
-    """Poisson arrivals, decided beforehand: a service that stalls is asked no less for it, and its calls count from when they were due."""
-    samples: list[Sample] = []
-    running: set[asyncio.Task[None]] = set()
-    clock = asyncio.get_running_loop().time
-
-    async def caller(due: float) -> None:
-        samples.append(await _one(call, due))
-
-    for due in _arrivals(clock(), end, load):
-        if (wait := due - clock()) > 0:
-            await asyncio.sleep(wait)
-        if len(running) >= load.most_outstanding:
-            samples.append(Sample(due, due, due, due, NOT_SENT))
-            continue
-        task = asyncio.ensure_future(caller(due))
-        running.add(task)
-        task.add_done_callback(running.discard)
-        if wait <= 0:
-            await asyncio.sleep(0)  # arrivals that are late aren't sent in one burst before anything is read
-    with contextlib.suppress(ValueError):  # none
-        await asyncio.wait(running)
-    return samples
-
-
-def _arrivals(begin: float, end: float, load: Load) -> Iterator[float]:
-    assert load.rate is not None
-    draw = random.Random(load.seed)
+def _arrivals(begin: float, end: float, rate: float, draw: random.Random) -> Iterator[float]:
+    """Poisson's."""
     due = begin
-    while (due := due + draw.expovariate(load.rate)) < end:
+    while (due := due + draw.expovariate(rate)) < end:
         yield due
 
 

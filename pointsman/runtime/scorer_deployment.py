@@ -17,11 +17,16 @@ IMPORT_PATH: Final = "scorers.serve:build"
 """What builds an application from `application_args`, where Serve is told by a file."""
 SERVICER: Final = "pointsman.scorer.v1.scorer_service_pb2_grpc.add_ScorerServiceServicer_to_server"
 LOGGING: Final[Mapping[str, Any]] = {"log_level": "WARNING", "enable_access_log": False}
+SCALED_BY: Final = "scorers.scaling:ByLoad"
+"""How many replicas there are to be, between the bounds. Serve's controller runs it."""
+_TOLD_EVERY_S: Final = 2
+"""How often a replica tells Serve its load. Ray announces a variable for it, which 2.60 doesn't read yet."""
 _LOOK_BACK_S: Final = 6
+"""Of which it is the mean."""
 _SCALED_BY: Final = {
     "min_replicas",
     "max_replicas",
-    "target_ongoing_requests",
+    "target_busy",
     "upscale_delay_s",
     "downscale_delay_s",
     "worker_group",
@@ -37,9 +42,10 @@ def deployment_options(settings: StrategySettings) -> dict[str, Any]:
             "autoscaling_config": {
                 "min_replicas": settings.min_replicas,
                 "max_replicas": settings.max_replicas,
-                "target_ongoing_requests": settings.target_ongoing_requests,
+                "policy": {"policy_function": SCALED_BY, "policy_kwargs": {"target_busy": settings.target_busy}},
                 "upscale_delay_s": settings.upscale_delay_s,
                 "downscale_delay_s": settings.downscale_delay_s,
+                "metrics_interval_s": _TOLD_EVERY_S,
                 "look_back_period_s": _LOOK_BACK_S,
             }
         }

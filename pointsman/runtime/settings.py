@@ -43,12 +43,12 @@ class StrategySettings(Part):
     """Prompts waiting in one replica; one more is RESOURCE_EXHAUSTED."""
     min_replicas: Annotated[int, Field(ge=0)] = 1
     max_replicas: Annotated[int, Field(ge=1)] = 1
-    target_ongoing_requests: Annotated[float, Field(gt=0)] = 2
-    """Calls that a replica has in hand or waiting, which scaling keeps to; a call is a batch of up to max_batch prompts."""
+    target_busy: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    """The share of time that a replica's model is to run, counted in full batches: scaling keeps to it."""
     upscale_delay_s: Annotated[float, Field(ge=0)] = 3
-    """Replicas are added once it has been above that for so long."""
+    """Replicas are added once more have been needed for so long."""
     downscale_delay_s: Annotated[float, Field(ge=0)] = 600
-    """And taken away once it has been below for so long."""
+    """And taken away once fewer have been for so long."""
     worker_group: GroupName | None = None
     """Of scorers.worker_groups, where its replicas run in Kubernetes; null is the first one with GPUs where num_gpus is above 0,
     else the first without."""

@@ -132,6 +132,18 @@ async def test_one_is_scaled_and_no_replica_is_replaced(cluster: RunningScorers)
     }
 
 
+async def test_one_scales_itself_by_its_load(cluster: RunningScorers) -> None:
+    """Its replicas tell Serve how busy they are: with load there are more of them, without it fewer again, and nobody sees an error."""
+    async with under_load(cluster) as load:
+        cluster.change(mf={"max_replicas": 2, "target_busy": 0.001, "upscale_delay_s": 0, "downscale_delay_s": 2})
+        await load.until(lambda: len(cluster.replicas("mf")) == 2)
+    assert {name: errors for name, errors in load.errors.items() if errors} == {}
+    async with asyncio.timeout(WITHIN_S):
+        while len(cluster.replicas("mf")) > 1:
+            await asyncio.sleep(0.2)
+    cluster.change(mf={})
+
+
 async def test_one_is_stopped_and_started_again(cluster: RunningScorers) -> None:
     """Its callers are told that it isn't there; the others' notice nothing."""
     async with under_load(cluster) as load:

@@ -26,6 +26,8 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
     """Of one application, in the place of `delay_s`."""
     fail_with: grpc.StatusCode | None = None
     batches: list[list[str]] = field(default_factory=list)
+    waiting: list[tuple[str, int]] = field(default_factory=list)
+    """Of each batch: who called, and how many more prompts waited there."""
     cancelled: int = 0
     """Calls that their caller gave up before their own deadline."""
     address: str = ""
@@ -45,6 +47,7 @@ class ScriptedScorers(scorer_service_pb2_grpc.ScorerServiceServicer):
         application = await self._application(context)
         rate = self.rates[application]
         self.batches.append([prompt.text for prompt in request.prompts])
+        self.waiting.append((request.caller, request.waiting))
         came(*self.batches[-1])
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

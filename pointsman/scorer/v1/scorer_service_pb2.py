@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(pointsman/scorer/v1/scorer_service.proto\x12\x13pointsman.scorer.v1\"O\n\x0cScoreRequest\x12,\n\x07prompts\x18\x01 \x03(\x0b\x32\x1b.pointsman.scorer.v1.Prompt\x12\x11\n\tbudget_ms\x18\x02 \x01(\r\"<\n\x06Prompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x13\n\x0btraceparent\x18\x03 \x01(\t\"x\n\rScoreResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .pointsman.scorer.v1.ScoreResult\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0f\n\x07replica\x18\x04 \x01(\t\"p\n\x0bScoreResult\x12\x19\n\x0fstrong_win_rate\x18\x01 \x01(\x01H\x00\x12\x0f\n\x05\x65rror\x18\x02 \x01(\tH\x00\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x12\x18\n\x10\x65mbedding_cached\x18\x04 \x01(\x08\x42\x08\n\x06result\"\x11\n\x0f\x44\x65scribeRequest\"\x8a\x01\n\x10\x44\x65scribeResponse\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x10\n\x08\x65mbedder\x18\x03 \x01(\t\x12\x0e\n\x06strong\x18\x04 \x01(\t\x12\x0c\n\x04weak\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x0f\n\x07replica\x18\x07 \x01(\t2\xb8\x01\n\rScorerService\x12N\n\x05Score\x12!.pointsman.scorer.v1.ScoreRequest\x1a\".pointsman.scorer.v1.ScoreResponse\x12W\n\x08\x44\x65scribe\x12$.pointsman.scorer.v1.DescribeRequest\x1a%.pointsman.scorer.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(pointsman/scorer/v1/scorer_service.proto\x12\x13pointsman.scorer.v1\"p\n\x0cScoreRequest\x12,\n\x07prompts\x18\x01 \x03(\x0b\x32\x1b.pointsman.scorer.v1.Prompt\x12\x11\n\tbudget_ms\x18\x02 \x01(\r\x12\x0f\n\x07waiting\x18\x03 \x01(\r\x12\x0e\n\x06\x63\x61ller\x18\x04 \x01(\t\"<\n\x06Prompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x13\n\x0btraceparent\x18\x03 \x01(\t\"x\n\rScoreResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .pointsman.scorer.v1.ScoreResult\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0f\n\x07replica\x18\x04 \x01(\t\"p\n\x0bScoreResult\x12\x19\n\x0fstrong_win_rate\x18\x01 \x01(\x01H\x00\x12\x0f\n\x05\x65rror\x18\x02 \x01(\tH\x00\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x12\x18\n\x10\x65mbedding_cached\x18\x04 \x01(\x08\x42\x08\n\x06result\"\x11\n\x0f\x44\x65scribeRequest\"\x8a\x01\n\x10\x44\x65scribeResponse\x12\x10\n\x08strategy\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x10\n\x08\x65mbedder\x18\x03 \x01(\t\x12\x0e\n\x06strong\x18\x04 \x01(\t\x12\x0c\n\x04weak\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x0f\n\x07replica\x18\x07 \x01(\t2\xb8\x01\n\rScorerService\x12N\n\x05Score\x12!.pointsman.scorer.v1.ScoreRequest\x1a\".pointsman.scorer.v1.ScoreResponse\x12W\n\x08\x44\x65scribe\x12$.pointsman.scorer.v1.DescribeRequest\x1a%.pointsman.scorer.v1.DescribeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,17 +32,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pointsman.scorer.v1.scorer_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCOREREQUEST']._serialized_start=65
-  _globals['_SCOREREQUEST']._serialized_end=144
-  _globals['_PROMPT']._serialized_start=146
-  _globals['_PROMPT']._serialized_end=206
-  _globals['_SCORERESPONSE']._serialized_start=208
-  _globals['_SCORERESPONSE']._serialized_end=328
-  _globals['_SCORERESULT']._serialized_start=330
-  _globals['_SCORERESULT']._serialized_end=442
-  _globals['_DESCRIBEREQUEST']._serialized_start=444
-  _globals['_DESCRIBEREQUEST']._serialized_end=461
-  _globals['_DESCRIBERESPONSE']._serialized_start=464
-  _globals['_DESCRIBERESPONSE']._serialized_end=602
-  _globals['_SCORERSERVICE']._serialized_start=605
-  _globals['_SCORERSERVICE']._serialized_end=789
+  _globals['_SCOREREQUEST']._serialized_end=177
+  _globals['_PROMPT']._serialized_start=179
+  _globals['_PROMPT']._serialized_end=239
+  _globals['_SCORERESPONSE']._serialized_start=241
+  _globals['_SCORERESPONSE']._serialized_end=361
+  _globals['_SCORERESULT']._serialized_start=363
+  _globals['_SCORERESULT']._serialized_end=475
+  _globals['_DESCRIBEREQUEST']._serialized_start=477
+  _globals['_DESCRIBEREQUEST']._serialized_end=494
+  _globals['_DESCRIBERESPONSE']._serialized_start=497
+  _globals['_DESCRIBERESPONSE']._serialized_end=635
+  _globals['_SCORERSERVICE']._serialized_start=638
+  _globals['_SCORERSERVICE']._serialized_end=822
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,14 @@ class ScoreRequest(_message.Message):
 
     PROMPTS_FIELD_NUMBER: _builtins.int
     BUDGET_MS_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     budget_ms: _builtins.int
     """Milliseconds the caller will wait; 0 is no limit. Serve hides the gRPC deadline from the handler, so it travels here."""
+    waiting: _builtins.int
+    """Prompts that still wait in the caller's queue for this strategy, these not counted: replicas are added by it."""
+    caller: _builtins.str
+    """A name of the caller's own, for as long as its process lives; empty says nothing of what waits."""
     @_builtins.property
     def prompts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prompt]:
         """What to score."""
@@ -37,10 +43,12 @@ class ScoreRequest(_message.Message):
         *,
         prompts: _abc.Iterable[Global___Prompt] | None = ...,
         budget_ms: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        caller: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_ms", b"budget_ms", "prompts", b"prompts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_ms", b"budget_ms", "caller", b"caller", "prompts", b"prompts", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

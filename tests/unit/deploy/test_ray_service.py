@@ -38,13 +38,15 @@ def test_serve_builds_what_there_is(overlay: str) -> None:
         assert (options["num_gpus"] > 0) == (GPU in limits)
 
 
-def test_load_can_reach_what_scaling_aims_at(overlay: str) -> None:
-    """A busy replica has `calls_per_replica` calls of each controller: an aim that is never exceeded would never add a replica."""
+def test_what_scales_is_scaled_by_our_own_policy(overlay: str) -> None:
+    """Serve's own counts calls, of which a busy replica has as many as the controllers allow, and never sees their queues."""
     settings = settings_of(overlay)
-    fewest = named(overlay, "HorizontalPodAutoscaler", "pointsman-controller")["spec"]["minReplicas"]
-    for name, own in settings.strategies.items():
-        if own.max_replicas > own.min_replicas:
-            assert own.target_ongoing_requests < fewest * settings.controller.calls_per_replica, name
+    for each in _serve(overlay)["applications"]:
+        own, scale = settings.strategies[each["name"]], each["deployments"][0].get("autoscaling_config")
+        assert (scale is not None) == (own.max_replicas > own.min_replicas)
+        if scale:
+            module, _, name = scale["policy"]["policy_function"].partition(":")
+            assert callable(getattr(import_module(module), name)(**scale["policy"]["policy_kwargs"]))
 
 
 def test_ports_are_those_of_the_settings(overlay: str) -> None:

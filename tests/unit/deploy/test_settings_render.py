@@ -56,14 +56,15 @@ def test_each_strategy_is_an_application_with_a_scale_of_its_own() -> None:
     settings = _settings(
         strategies={
             "mf": {"min_replicas": 2, "max_replicas": 2},
-            "bert": {"max_replicas": 6, "num_gpus": 0.25, "target_ongoing_requests": 1.5, "downscale_delay_s": 120},
+            "bert": {"max_replicas": 6, "num_gpus": 0.25, "target_busy": 0.5, "downscale_delay_s": 120},
         }
     )
     mf, bert = serve_config(settings)["applications"]
     assert (mf["name"], mf["route_prefix"], mf["deployments"][0]["num_replicas"]) == ("mf", "/mf", 2)
     assert mf["deployments"][0]["ray_actor_options"] == {"num_cpus": 0.5, "num_gpus": 0, "label_selector": {"worker-group": "cpu"}}
     scale = bert["deployments"][0]["autoscaling_config"]
-    assert (scale["min_replicas"], scale["max_replicas"], scale["target_ongoing_requests"], scale["downscale_delay_s"]) == (1, 6, 1.5, 120)
+    assert (scale["min_replicas"], scale["max_replicas"], scale["downscale_delay_s"]) == (1, 6, 120)
+    assert scale["policy"] == {"policy_function": "scorers.scaling:ByLoad", "policy_kwargs": {"target_busy": 0.5}}
     assert bert["deployments"][0]["ray_actor_options"] == {"num_cpus": 0.5, "num_gpus": 0.25, "label_selector": {"worker-group": "gpu"}}
 
 

@@ -56,6 +56,25 @@ async def test_calls_in_flight_follow_the_replicas(
     assert scorers.most_at_once == at_once
 
 
+async def test_scorers_are_told_what_waits_and_with_whom(strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers) -> None:
+    """A call's own prompts don't count; a controller keeps its name, and another has another."""
+    scorers.delay_s = 0.3
+    backends = {"strong": strong.settings, "weak": weak.settings}
+    callers = set()
+    for _ in range(2):
+        scorers.waiting.clear()
+        async with running_controller(backends, scorers.address, own={"max_batch": 2, "decision_cache": 0}) as controller:
+            first = asyncio.ensure_future(route(controller, MF, "in the way"))
+            while not scorers.waiting:
+                await asyncio.sleep(0.005)
+            await asyncio.gather(first, *(route(controller, MF, f"prompt {number}") for number in range(5)))
+        assert [waiting for _, waiting in scorers.waiting] == [0, 3, 1, 0]
+        [caller] = {caller for caller, _ in scorers.waiting}
+        callers.add(caller)
+    assert len(callers) == 2
+    assert all(len(caller) == 12 for caller in callers)
+
+
 async def test_sizes_and_waits_are_metrics(controller: RunningController, scorers: ScriptedScorers) -> None:
     scorers.delay_s = 0.05
     await asyncio.gather(*(route(controller, MF, f"prompt {number}") for number in range(5)))
