@@ -31,9 +31,10 @@ $(VENV)/installed: pyproject.toml Makefile $(wildcard requirements/*.txt)
 	touch $@
 
 # Clients whose own dependencies needn't agree with ours, used unmodified against a running service.
-$(VENV)/clients/installed: requirements/clients.txt
+$(VENV)/clients/installed: requirements/clients.txt tests/clients/node/package-lock.json
 	$(PYTHON) -m venv $(VENV)/clients
 	$(VENV)/clients/bin/python -m pip install -q --disable-pip-version-check -r requirements/clients.txt
+	PATH="$(CURDIR)/$(VENV)/clients/bin:$$PATH" npm ci --prefix tests/clients/node --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
 .PHONY: debian

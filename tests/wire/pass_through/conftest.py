@@ -29,6 +29,8 @@ class Edge:
     strong: ScriptedBackend
     weak: ScriptedBackend
     scorers: ScriptedScorers
+    grpc: str
+    """Its gRPC, host:port."""
 
     @property
     def scored(self) -> list[str]:
@@ -72,4 +74,4 @@ async def edge(allow_backend_names: bool) -> AsyncIterator[Edge]:
         grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel,
     ):
         stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)
-        yield Edge(str(rest.base_url), rest, stub, strong, weak, scorers)
+        yield Edge(str(rest.base_url), rest, stub, strong, weak, scorers, f"127.0.0.1:{gateway.grpc_port}")
