@@ -80,7 +80,8 @@ class Controller:
         self.model_counts: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._pair = pair
         self._timeout = timeout
-        self._client = Client(address, timeout=timeout, **({"api_key": api_key} if api_key else {}), **access)
+        key: dict[str, Any] = {"api_key": api_key} if api_key else {}
+        self._client = Client(address, timeout=timeout, **key, **access)
         runs = [strategy.name for strategy in self._client.list_strategies().strategies]
         if missing := [router for router in routers if router not in runs]:
             raise RoutingError(f"Invalid router {missing[0]}. Available routers are {runs}.")
