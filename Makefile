@@ -69,6 +69,10 @@ pytest: install debian $(VENV)/clients/installed ## All tests (PYTEST_ARGS="test
 fuzz: install ## Over 100,000 made-up cases against parsers and services, others each time
 	$(BIN)/python -m pytest tests/fuzz --fuzz --timeout 1800 $(PYTEST_ARGS)
 
+.PHONY: test-docs
+test-docs: install debian $(VENV)/clients/installed ## Types every command and program of README and docs/, before a running service
+	$(BIN)/python -m tests.documents $(ARGS)
+
 .PHONY: test-faults
 test-faults: install debian ## Faults under load, on purpose: ten minutes, and a table of what each cost
 	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)

@@ -25,7 +25,7 @@ def test_the_error_catalogue_lists_every_error_as_it_is() -> None:
 def test_the_readmes_tree_names_every_folder() -> None:
     """And none that isn't there."""
     text = (_ROOT / "README.md").read_text()
-    tree = re.search(r"## The tree\n\n```\n(.*?)```", text, re.DOTALL)
+    tree = re.search(r"## The tree\n\n```text\n(.*?)```", text, re.DOTALL)
     assert tree
     named = {line.split("/")[0] for line in tree[1].splitlines() if not line.startswith(" ")}
     tracked = subprocess.run(["git", "ls-files"], cwd=_ROOT, check=True, capture_output=True, text=True).stdout.splitlines()

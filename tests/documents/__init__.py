@@ -1,0 +1,1 @@
+"""What README and docs/ tell people to type, typed: `make test-docs`. Blocks that need no service are checked with all other tests."""
