@@ -19,6 +19,7 @@ from pointsman.runtime import tracing
 from pointsman.runtime.batcher import Batcher
 from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.errors import Overloaded
+from pointsman.runtime.unary_calls import answer_of
 from pointsman.scorer.v1 import scorer_service_pb2, scorer_service_pb2_grpc
 from pointsman.v1 import routing_pb2
 
@@ -145,7 +146,7 @@ class ScorerClient:
             prompts=prompts, budget_ms=max(1, int(timeout * 1000)), waiting=self._queues[strategy].waiting, caller=self._caller
         )
         try:
-            response = await self._stub.Score(request, timeout=timeout, metadata=(("application", strategy),))
+            response = await answer_of(self._stub.Score(request, timeout=timeout, metadata=(("application", strategy),)))
         except grpc.aio.AioRpcError as error:
             log.warning("scorer failed", strategy=strategy, code=error.code().name, prompts=len(prompts))
             if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:

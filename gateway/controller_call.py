@@ -11,6 +11,7 @@ import grpc
 from gateway.headers import Headers
 from pointsman.runtime.callers import USAGE_KEY
 from pointsman.runtime.decision_headers import PREFIX
+from pointsman.runtime.unary_calls import give_up
 from pointsman.v1 import error_pb2, route_service_pb2
 
 Message = TypeVar("Message")
@@ -98,6 +99,10 @@ class WholeCall(_InProgress):
     ) -> None:
         super().__init__(call, failed)
         self._call = call
+
+    def cancel(self) -> None:
+        """Ends the call; nothing happens to one that has ended."""
+        give_up(self._call)
 
     async def answer(self) -> route_service_pb2.RelayWholeResponse:
         """The answer. Raises `ControllerFailed` and `CallCancelled`."""
