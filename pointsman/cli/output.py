@@ -19,7 +19,7 @@ from pointsman.v1 import admin_service_pb2, calibration_pb2, route_service_pb2, 
 # A model's text must not drive the terminal.
 _CONTROLS: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 _PIPE_WIDTH: Final = 200
-_TIER_STYLES: Final = {"strong": "bold magenta", "weak": "bold cyan"}
+TIER_STYLES: Final = {"strong": "bold magenta", "weak": "bold cyan"}
 
 
 def show_json(message: Message) -> None:
@@ -43,7 +43,7 @@ def show_receipt(receipt: routing_pb2.Receipt, decision: routing_pb2.Decision) -
     """The decision and what explains it, a line per fact."""
     tier = tier_name(decision.tier)
     facts: list[tuple[str, str | Text]] = [
-        ("tier", Text(tier, _TIER_STYLES.get(tier, ""))),
+        ("tier", Text(tier, TIER_STYLES.get(tier, ""))),
         ("model", decision.model),
         ("why", _why(decision)),
         ("opinions", _opinions(receipt)),
