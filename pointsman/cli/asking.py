@@ -40,27 +40,38 @@ def route(
 
 
 def chat(
-    prompt: Prompt,
     to: ToGateway,
+    prompt: Annotated[
+        str | None, typer.Argument(help="The prompt; - reads it from standard input. Without one, on a terminal, a conversation.")
+    ] = None,
     model: Model = _MODEL,
     max_tokens: Annotated[int | None, typer.Option(help="The answer's length at most, in tokens.", min=1)] = None,
     address: Address = _ADDRESS,
     json: Json = False,
     timeout: Timeout = _TIMEOUT_S,
 ) -> None:
-    """Ask the tier that the router chooses; the answer is shown as it comes, then its receipt."""
+    """Ask the tier that the router chooses; the answer is shown as it comes, then its receipt. Without a prompt, converse."""
+    from pointsman.cli.conversation import Conversation
     from pointsman.cli.output import show_json, show_receipt, show_text
+    from pointsman.cli.progress import after_waiting, waiting
     from pointsman.cli.reporting import reported
     from pointsman.client import ChatOptions
 
-    messages = [{"role": "user", "content": _read(prompt)}]
+    if prompt is None and (json or not sys.stdin.isatty()):
+        raise typer.BadParameter("a conversation needs a terminal and no --json; give a prompt, or - to read it from standard input")
     options: ChatOptions = {"model": model} if max_tokens is None else {"model": model, "max_tokens": max_tokens}
     with reported(), to.client(address, timeout) as client:
+        if prompt is None:
+            Conversation(client, options).run()
+            return
+        messages = [{"role": "user", "content": _read(prompt)}]
         if json:
-            show_json(client.chat(messages, **options))
+            with waiting("waiting for an answer"):
+                whole = client.chat(messages, **options)
+            show_json(whole)
             return
         with client.stream_chat(messages, **options) as answer:
-            show_text(answer.text())
+            show_text(after_waiting("waiting for an answer", answer.text()))
         if answer.receipt:
             show_receipt(answer.receipt, answer.receipt.decision)
 

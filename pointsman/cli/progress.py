@@ -56,3 +56,12 @@ def _late(start: Callable[[], None], stop: Callable[[], None], console: Console)
             ended.set()
             if started.is_set():
                 stop()
+
+
+def after_waiting(what: str, pieces: Iterator[str]) -> Iterator[str]:
+    """The pieces; says what is waited for, while the first takes its time."""
+    with waiting(what):
+        first = next(pieces, None)
+    if first is not None:
+        yield first
+        yield from pieces

@@ -53,7 +53,8 @@ def test_the_schema_takes_what_the_settings_take() -> None:
     validator = jsonschema_rs.Draft202012Validator(schema)
     for text in (EXAMPLE.read_text(), with_examples_on(EXAMPLE.read_text())):
         assert [str(error) for error in validator.iter_errors(yaml.safe_load(text))] == []
-    for wrong in ({"gatway": {}}, {"gateway": {"rest_port": 70000}}, {"strategies": {"mf": {"on_failure": "maybe"}}}):
+    wrongs: list[dict[str, object]] = [{"gatway": {}}, {"gateway": {"rest_port": 70000}}, {"strategies": {"mf": {"on_failure": "maybe"}}}]
+    for wrong in wrongs:
         assert not validator.is_valid(wrong)
     assert json.loads(json.dumps(schema)) == schema
 
