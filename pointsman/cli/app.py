@@ -13,6 +13,7 @@ import typer
 
 from pointsman import __version__
 from pointsman.cli import asking, keys, operating, settings
+from pointsman.cli.doctoring import doctor
 from pointsman.cli.exits import CommandFailed
 from pointsman.cli.loadtest import loadtest
 from pointsman.cli.options import takes
@@ -45,6 +46,7 @@ def build_app() -> typer.Typer:
     app.command("pin")(takes(operating.pin))
     app.command("stats")(takes(operating.stats))
     app.command("loadtest")(loadtest)
+    app.command("doctor")(doctor)
     app.add_typer(keys.build(), name="keys")
     app.add_typer(settings.build(), name="settings")
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -34,12 +34,13 @@ def check(settings: File = None, json: Json = False) -> None:
     """
     from json import dumps
 
-    from pointsman.cli.suspicions import suspicions
+    from pointsman.cli.suspicions import missing, suspicions
     from pointsman.runtime.settings_file import SettingsError, load_settings, setting_variables, settings_path
 
     file, warnings, errors = settings_path(settings), list[str](), list[str]()
     try:
-        warnings = suspicions(load_settings(file), file)
+        loaded = load_settings(file)
+        warnings = [*missing(loaded), *suspicions(loaded, file)]
     except SettingsError as error:
         errors = str(error).splitlines()
     if json:
