@@ -36,7 +36,7 @@ def run() -> int:
 
 def build_app() -> typer.Typer:
     """The command with its subcommands."""
-    app = typer.Typer(help=_HELP, epilog=_EPILOG, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(help=_HELP, epilog=_EPILOG, no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_pointsman)
     app.command("up")(_up)
     app.command("route")(takes(asking.route))
