@@ -73,13 +73,14 @@ def _up(
     settings: Annotated[Path | None, typer.Option(help="The settings file.")] = None,
     gateways: Annotated[int, typer.Option(help="So many gateway processes, which share their ports.", min=1, max=_MOST)] = 1,
     controllers: Annotated[int, typer.Option(help="So many controller processes, each on its own ports.", min=1, max=_MOST)] = 1,
+    json: Annotated[bool, typer.Option("--json", help="A JSON object for each event on standard output, a line each.")] = False,
 ) -> None:
     """Start everything on this machine, and stop it on Ctrl-C: scorers on Ray, controller, gateway, and two small local LLMs where
     the settings name no backend."""
     from pointsman.cli.scale import Scale
     from pointsman.cli.up import up
 
-    raise typer.Exit(up(settings, Scale(gateways, controllers)))
+    raise typer.Exit(up(settings, Scale(gateways, controllers), json=json))
 
 
 def _train(

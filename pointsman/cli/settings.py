@@ -81,26 +81,28 @@ def show(
         typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=140), nl=False)
 
 
-def schema() -> None:
-    """Print the JSON Schema of the settings file, by which editors complete and check it. It is JSON without --json."""
+def schema(json: Annotated[bool, typer.Option("--json", help="On one line; it is JSON without this too.")] = False) -> None:
+    """Print the JSON Schema of the settings file, by which editors complete and check it."""
     from json import dumps
 
     from pointsman.cli.settings_schema import settings_schema
 
-    typer.echo(dumps(settings_schema(), indent=2, ensure_ascii=False))
+    typer.echo(dumps(settings_schema(), indent=None if json else 2, ensure_ascii=False))
 
 
 def render(
     settings: Annotated[Path | None, typer.Option(help="The settings file.")] = None,
     out: Annotated[Path | None, typer.Option(help="The file to write; else standard output.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="JSON in the place of YAML: a List, as kubectl takes it.")] = False,
 ) -> None:
     """Render what Kubernetes needs: a ConfigMap with the settings as pods read them, and a RayService with an application per strategy."""
-    from pointsman.rendering.render import render as rendered
+    from pointsman.rendering.render import render as as_yaml
+    from pointsman.rendering.render import render_json
     from pointsman.runtime.settings_file import SettingsError, load_settings
 
     try:
         loaded = load_settings(settings)
-        text = rendered(loaded)
+        text = render_json(loaded) if json else as_yaml(loaded)
         if out:
             out.write_text(text, encoding="utf-8")
     except SettingsError as error:
