@@ -133,7 +133,7 @@ def _strategy(name: str, answer: scorer_service_pb2.DescribeResponse | grpc.aio.
         return problem("strategies", said, f"it may be starting; else see the scorers' log, or take {name} out of strategies")
     if (theirs := answer.version.partition("+")[0]) and theirs != __version__:
         return warning("strategies", f"{name} is of version {theirs}, and this is {__version__}", "restart the scorers")
-    return ok("strategies", f"{name} is ready with {answer.checkpoint}")
+    return ok("strategies", f"{name} is ready, {'without a checkpoint' if answer.checkpoint == 'none' else answer.checkpoint}")
 
 
 async def local_llms(settings: Settings) -> list[Finding]:
