@@ -194,6 +194,10 @@ lock: ## Resolve today's newest versions into requirements/constraints.txt (in a
 	  | grep -viE '^(torch|nvidia|triton|cuda|pointsman)'; } > $(VENV)/constraints.new
 	mv $(VENV)/constraints.new requirements/constraints.txt
 
+.PHONY: reference
+reference: install ## Write every command and option into docs/command.md
+	$(BIN)/python -m pointsman.cli.reference docs/command.md
+
 .PHONY: manifests
 manifests: install ## Render what Kubernetes is told from each overlay's settings file
 	@for overlay in deploy/kubernetes/overlays/*/; do \

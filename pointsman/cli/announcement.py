@@ -13,13 +13,12 @@ from pointsman.runtime.settings import Settings
 
 def announcement(settings: Settings, took_s: float, scale: Scale | None = None) -> str:
     """Addresses, a curl line that works as printed, and what to know before anyone else may reach this machine."""
-    gateway = settings.gateway
-    rest = f"{'https' if gateway.tls else 'http'}://{_in_url(reachable(gateway.host))}:{gateway.rest_port}"
+    rest, grpc = addresses(settings).values()
     lines = [
         "",
         f"Ready after {took_s:.1f} s.",
-        f"  REST  {rest}/v1  (OpenAI-compatible; {_which_key(settings)})",
-        f"  gRPC  {_in_url(reachable(gateway.host))}:{gateway.grpc_port}  (pointsman.v1.RouteService)",
+        f"  REST  {rest}  (OpenAI-compatible; {_which_key(settings)})",
+        f"  gRPC  {grpc}  (pointsman.v1.RouteService)",
         *_processes(settings, scale or Scale()),
         "",
         "Try:",
@@ -39,6 +38,13 @@ def announcement(settings: Settings, took_s: float, scale: Scale | None = None) 
         "Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """Where it is reached: `rest`, the base URL up to /v1, and `grpc`, host:port."""
+    gateway = settings.gateway
+    host = _in_url(reachable(gateway.host))
+    return {"rest": f"{'https' if gateway.tls else 'http'}://{host}:{gateway.rest_port}/v1", "grpc": f"{host}:{gateway.grpc_port}"}
 
 
 def _processes(settings: Settings, scale: Scale) -> Iterator[str]:
@@ -64,7 +70,7 @@ def _curl(rest: str, settings: Settings) -> str:
         "messages": [{"role": "user", "content": "What is the capital of France?"}],
     }
     key = """ -H "authorization: Bearer $POINTSMAN_API_KEY\"""" if settings.gateway.keys_file else ""
-    return f"curl {rest}/v1/chat/completions -H 'content-type: application/json'{key} -d {shlex.quote(json.dumps(body))}"
+    return f"curl {rest}/chat/completions -H 'content-type: application/json'{key} -d {shlex.quote(json.dumps(body))}"
 
 
 def _which_key(settings: Settings) -> str:

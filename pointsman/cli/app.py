@@ -12,22 +12,15 @@ from typing import Annotated, Final
 import typer
 
 from pointsman import __version__
-from pointsman.cli import keys, operating, settings
+from pointsman.cli import asking, keys, operating, settings
+from pointsman.cli.doctoring import doctor
 from pointsman.cli.exits import CommandFailed
 from pointsman.cli.loadtest import loadtest
-from pointsman.cli.options import ToGateway, takes
+from pointsman.cli.options import takes
 
 _HELP: Final = "Sends each prompt to the strong or the weak LLM, by predicted strong win rate and your threshold."
 _EPILOG: Final = "Exit codes: 0 done, 1 the request or a service failed, 2 wrong arguments or settings, 3 no service answers."
 
-Model = Annotated[str, typer.Option(help="RouteLLM's model string.")]
-Address = Annotated[str, typer.Option(help="The gateway's gRPC address, host:port.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, and nothing else.")]
-Timeout = Annotated[float, typer.Option(help="The deadline, in seconds.", min=0.001)]
-Prompt = Annotated[str, typer.Argument(help="The prompt; - reads it from standard input.")]
-_MODEL: Final = "router-mf-0.5"
-_ADDRESS: Final = "127.0.0.1:50051"
-_TIMEOUT_S: Final = 600.0
 _MOST: Final = 32
 
 
@@ -43,15 +36,17 @@ def run() -> int:
 
 def build_app() -> typer.Typer:
     """The command with its subcommands."""
-    app = typer.Typer(help=_HELP, epilog=_EPILOG, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(help=_HELP, epilog=_EPILOG, no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_pointsman)
     app.command("up")(_up)
-    app.command("route")(takes(_route))
-    app.command("chat")(takes(_chat))
-    app.command("strategies")(takes(_strategies))
+    app.command("route")(takes(asking.route))
+    app.command("chat")(takes(asking.chat))
+    app.command("compare")(takes(asking.compare))
+    app.command("strategies")(takes(asking.strategies))
     app.command("pin")(takes(operating.pin))
     app.command("stats")(takes(operating.stats))
     app.command("loadtest")(loadtest)
+    app.command("doctor")(doctor)
     app.add_typer(keys.build(), name="keys")
     app.add_typer(settings.build(), name="settings")
     passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -78,67 +73,14 @@ def _up(
     settings: Annotated[Path | None, typer.Option(help="The settings file.")] = None,
     gateways: Annotated[int, typer.Option(help="So many gateway processes, which share their ports.", min=1, max=_MOST)] = 1,
     controllers: Annotated[int, typer.Option(help="So many controller processes, each on its own ports.", min=1, max=_MOST)] = 1,
+    json: Annotated[bool, typer.Option("--json", help="A JSON object for each event on standard output, a line each.")] = False,
 ) -> None:
     """Start everything on this machine, and stop it on Ctrl-C: scorers on Ray, controller, gateway, and two small local LLMs where
     the settings name no backend."""
     from pointsman.cli.scale import Scale
     from pointsman.cli.up import up
 
-    raise typer.Exit(up(settings, Scale(gateways, controllers)))
-
-
-def _route(
-    prompt: Prompt, to: ToGateway, model: Model = _MODEL, address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S
-) -> None:
-    """Decide which tier would answer a prompt, without calling it."""
-    from pointsman.cli.output import show_json, show_receipt
-    from pointsman.cli.reporting import reported
-
-    with reported(), to.client(address, timeout) as client:
-        answer = client.route(_read(prompt), model=model)
-    if json:
-        show_json(answer)
-    else:
-        show_receipt(answer.receipt, answer.decision)
-
-
-def _chat(
-    prompt: Prompt,
-    to: ToGateway,
-    model: Model = _MODEL,
-    max_tokens: Annotated[int | None, typer.Option(help="The answer's length at most, in tokens.", min=1)] = None,
-    address: Address = _ADDRESS,
-    json: Json = False,
-    timeout: Timeout = _TIMEOUT_S,
-) -> None:
-    """Ask the tier that the router chooses; the answer is shown as it comes, then its receipt."""
-    from pointsman.cli.output import show_json, show_receipt, show_text
-    from pointsman.cli.reporting import reported
-    from pointsman.client import ChatOptions
-
-    messages = [{"role": "user", "content": _read(prompt)}]
-    options: ChatOptions = {"model": model} if max_tokens is None else {"model": model, "max_tokens": max_tokens}
-    with reported(), to.client(address, timeout) as client:
-        if json:
-            show_json(client.chat(messages, **options))
-            return
-        with client.stream_chat(messages, **options) as answer:
-            show_text(answer.text())
-        if answer.receipt:
-            show_receipt(answer.receipt, answer.receipt.decision)
-
-
-def _strategies(to: ToGateway, address: Address = _ADDRESS, json: Json = False, timeout: Timeout = _TIMEOUT_S) -> None:
-    """List the strategies and whether they are ready, the pairs, and the policies."""
-    from pointsman.cli.output import show_json, show_strategies
-    from pointsman.cli.reporting import reported
-
-    with reported(), to.client(address, timeout) as client:
-        answer = client.list_strategies()
-    if json:
-        show_json(answer)
-    else:
-        show_strategies(answer)
+    raise typer.Exit(up(settings, Scale(gateways, controllers), json=json))
 
 
 def _train(
@@ -184,7 +126,3 @@ def _label(context: typer.Context) -> None:
     from pointsman.cli.checkout import label
 
     raise typer.Exit(label(context.args))
-
-
-def _read(prompt: str) -> str:
-    return sys.stdin.read() if prompt == "-" else prompt

@@ -28,9 +28,11 @@ def new(
         datetime | None, typer.Option(formats=_FORMATS, help="When it stops counting: 2027-01-31T00:00:00Z, or a day, which is in UTC.")
     ] = None,
     file: Annotated[Path | None, typer.Option(help="The keys file to add the entry to; it is begun where there is none.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, the key in it, and nothing else.")] = False,
 ) -> None:
     """Make a key: it is shown once, on standard output, and kept nowhere. Its entry for the keys file has only its SHA-256."""
     from datetime import UTC
+    from json import dumps
 
     from pointsman.cli.exits import USAGE, CommandFailed
     from pointsman.runtime.keys_file import append_entry, entry_text, new_key
@@ -43,5 +45,9 @@ def new(
             append_entry(file, entry)
     except (ValueError, SettingsError) as error:
         raise CommandFailed(str(error), USAGE) from None
+    if json:
+        ends = entry.expires.isoformat() if entry.expires else None
+        typer.echo(dumps({"key": key, "name": entry.name, "sha256": entry.sha256[0], "expires": ends, "file": str(file) if file else None}))
+        return
     typer.echo(key)
     typer.echo(f"Its entry is in {file}." if file else f"Add to the keys file, below `keys:`:\n\n{entry_text(entry)}", err=True)

@@ -52,16 +52,17 @@ def loadtest(
     import asyncio
 
     from pointsman.cli.output import new_console
+    from pointsman.cli.progress import waiting
     from pointsman.loadtest.driving import Load
     from pointsman.loadtest.measuring import Target, measure
-    from pointsman.runtime.settings_file import read_secret
 
     over_rest = kind in (Kind.JSON, Kind.SSE)
-    headers = {"authorization": f"Bearer {read_secret(api_key_env, None)}"} if api_key_env else {}
+    headers = {"authorization": f"Bearer {_key(api_key_env)}"} if api_key_env else {}
     target = Target(kind, address or (_REST if over_rest else _GRPC), model, timeout, headers, _pids(pid or []))
     load = Load(seconds, warmup, concurrency, rate, seed)
     try:
-        measured = asyncio.run(measure(target, load, _prompts(prompts)))
+        with waiting(f"pressing for {warmup + seconds:g} s"):
+            measured = asyncio.run(measure(target, load, _prompts(prompts)))
     except ProcessLookupError as error:
         raise CommandFailed(str(error), USAGE) from None
     if json:
@@ -111,6 +112,15 @@ def _pids(named: list[str]) -> dict[str, int]:
             raise typer.BadParameter(f"{each!r} isn't NAME=PID", param_hint="--pid")
         found[name] = int(number)
     return found
+
+
+def _key(variable: str) -> str | None:
+    from pointsman.runtime.settings_file import SettingsError, read_secret
+
+    try:
+        return read_secret(variable, None)
+    except SettingsError as error:
+        raise CommandFailed(str(error), USAGE) from None
 
 
 def _prompts(path: Path | None) -> Iterator[str]:

@@ -115,6 +115,7 @@ def _from_each(addresses: Sequence[str] | None, to: ToController, call: Callable
     import socket
 
     from pointsman.cli.exits import UNREACHABLE, USAGE, CommandFailed
+    from pointsman.cli.progress import waiting
     from pointsman.runtime.each_controller import each_controller
 
     access = to.access()
@@ -132,11 +133,12 @@ def _from_each(addresses: Sequence[str] | None, to: ToController, call: Callable
                 answers[at.numeric] = _answer(at, access, call)
         return [at.numeric for at in places]
 
-    asked = ask(addresses or access.controllers)
-    if not addresses:
-        listed = {name: None for answer in answers.values() if not isinstance(answer, CommandFailed) for name in answer.controllers}
-        # By the name that it was asked under first, one of them may be there a second time: only what is listed counts.
-        asked = ask(listed) or asked
+    with waiting("asking controllers"):
+        asked = ask(addresses or access.controllers)
+        if not addresses:
+            listed = {name: None for answer in answers.values() if not isinstance(answer, CommandFailed) for name in answer.controllers}
+            # By the name that it was asked under first, one of them may be there a second time: only what is listed counts.
+            asked = ask(listed) or asked
     return _whole({number: answers[number] for number in asked})
 
 

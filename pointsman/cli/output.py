@@ -19,7 +19,7 @@ from pointsman.v1 import admin_service_pb2, calibration_pb2, route_service_pb2, 
 # A model's text must not drive the terminal.
 _CONTROLS: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 _PIPE_WIDTH: Final = 200
-_TIER_STYLES: Final = {"strong": "bold magenta", "weak": "bold cyan"}
+TIER_STYLES: Final = {"strong": "bold magenta", "weak": "bold cyan"}
 
 
 def show_json(message: Message) -> None:
@@ -43,14 +43,14 @@ def show_receipt(receipt: routing_pb2.Receipt, decision: routing_pb2.Decision) -
     """The decision and what explains it, a line per fact."""
     tier = tier_name(decision.tier)
     facts: list[tuple[str, str | Text]] = [
-        ("tier", Text(tier, _TIER_STYLES.get(tier, ""))),
+        ("tier", Text(tier, TIER_STYLES.get(tier, ""))),
         ("model", decision.model),
-        ("why", _why(decision)),
+        ("why", why(decision)),
         ("opinions", _opinions(receipt)),
         ("pair", decision.pair),
         ("checkpoint", ", ".join(opinion.checkpoint for opinion in receipt.opinions if opinion.checkpoint)),
-        ("time", _time(receipt)),
-        ("tokens", _tokens(receipt)),
+        ("time", time_told(receipt)),
+        ("tokens", tokens_told(receipt)),
         ("cost", _cost(receipt)),
         ("attempts", _attempts(receipt)),
         ("incomplete", receipt.error),
@@ -156,7 +156,8 @@ def _opinion(opinion: routing_pb2.Opinion) -> str:
     return f"{opinion.strong_win_rate:.4f}{' (cached)' if opinion.cached else ''}"
 
 
-def _why(decision: routing_pb2.Decision) -> str:
+def why(decision: routing_pb2.Decision) -> str:
+    """The comparison, or what else set the tier."""
     reason = reason_name(decision.reason)
     if decision.reason != routing_pb2.REASON_COMPARISON:
         return f"{reason} ({decision.strategy})" if decision.strategy else reason
@@ -165,13 +166,15 @@ def _why(decision: routing_pb2.Decision) -> str:
     return f"{decision.strategy}: {score} {decision.strong_win_rate:.4f} {sign} threshold {decision.threshold:g}"
 
 
-def _time(receipt: routing_pb2.Receipt) -> str:
+def time_told(receipt: routing_pb2.Receipt) -> str:
+    """In milliseconds, what of it is known."""
     timings = receipt.timings
     named = (("scoring", timings.scoring_s), ("router", timings.router_s), ("first byte", timings.first_byte_s), ("total", timings.total_s))
     return ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in named if seconds)
 
 
-def _tokens(receipt: routing_pb2.Receipt) -> str:
+def tokens_told(receipt: routing_pb2.Receipt) -> str:
+    """Empty where the backend didn't tell."""
     if not receipt.HasField("usage"):
         return ""
     estimated = " (estimated)" if receipt.usage.estimated else ""

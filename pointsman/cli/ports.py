@@ -110,11 +110,17 @@ def _port_of(address: str) -> int | None:
     return int(port) if port.isdecimal() else None
 
 
+def holder(port: int) -> psutil.Process | None:
+    """The process that listens on a port; None where there is none or it is another user's. Raises `psutil.Error`."""
+    for held in psutil.net_connections(kind="tcp"):
+        if held.status == psutil.CONN_LISTEN and held.laddr and held.laddr.port == port and held.pid:
+            return psutil.Process(held.pid)
+    return None
+
+
 def _holder(port: int) -> str:
     try:
-        for held in psutil.net_connections(kind="tcp"):
-            if held.status == psutil.CONN_LISTEN and held.laddr and held.laddr.port == port and held.pid:
-                return f" (held by {psutil.Process(held.pid).name()}, process {held.pid})"
+        process = holder(port)
+        return f" (held by {process.name()}, process {process.pid})" if process else ""
     except psutil.Error:
         return ""  # another user's process isn't ours to name
-    return ""

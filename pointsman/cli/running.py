@@ -13,7 +13,7 @@ from pathlib import Path
 from pointsman.cli.children import ChildSpec, Pace, StartFailed
 from pointsman.cli.exits import FAILED, OK, USAGE, CommandFailed
 from pointsman.cli.supervisor import SETTINGS_EXIT, Supervisor
-from pointsman.cli.views import LiveView, PlainView, write_line
+from pointsman.cli.views import JsonView, LiveView, PlainView
 from pointsman.runtime.output import discard_unwritable
 
 
@@ -22,7 +22,7 @@ async def run(
     *,
     cwd: Path,
     logs: Path,
-    view: LiveView | PlainView,
+    view: LiveView | PlainView | JsonView,
     announcement: Callable[[float], str],
     pace: Pace | None = None,
 ) -> int:
@@ -33,20 +33,21 @@ async def run(
     `announcement` is shown once all are ready and gets the seconds it took. Raises `CommandFailed` where the start fails.
     """
     supervisor = Supervisor(specs, cwd=cwd, logs=logs, on_change=view.changed, pace=pace)
-    stopping = _on_signals(supervisor)
+    stopping = _on_signals(supervisor, view.said)
     begun = time.monotonic()
     try:
         with view.starting(supervisor.children) if isinstance(view, LiveView) else contextlib.nullcontext():
             await _unless(stopping, supervisor.start())
         if not stopping.is_set():
-            write_line(announcement(time.monotonic() - begun))
+            took_s = time.monotonic() - begun
+            view.all_ready(announcement(took_s), took_s)
             await _unless(stopping, supervisor.watch())
     except StartFailed as error:
         raise CommandFailed(f"{error}; its log: {error.child.log}", USAGE if error.exit_code == SETTINGS_EXIT else FAILED) from None
     finally:
-        write_line("stopping; Ctrl-C again kills at once")
+        view.said("stopping; Ctrl-C again kills at once")
         await supervisor.stop()
-        write_line("stopped; no process is left")
+        view.said("stopped; no process is left")
         discard_unwritable()  # the terminal may have gone
     return OK
 
@@ -63,7 +64,7 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[None, None, None]) ->
         stopped.cancel()
 
 
-def _on_signals(supervisor: Supervisor) -> asyncio.Event:
+def _on_signals(supervisor: Supervisor, said: Callable[[str], None]) -> asyncio.Event:
     """Set by the first SIGINT or SIGTERM, or when the terminal is closed; a second SIGINT or SIGTERM makes the stop a kill."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -79,7 +80,7 @@ def _on_signals(supervisor: Supervisor) -> asyncio.Event:
         if had_terminal and not _has_terminal():
             stopping.set()
         elif not stopping.is_set():
-            write_line(f"SIGHUP: settings are read again by {', '.join(supervisor.reload()) or 'nobody yet'}")
+            said(f"SIGHUP: settings are read again by {', '.join(supervisor.reload()) or 'nobody yet'}")
 
     loop.add_signal_handler(signal.SIGINT, stop)
     loop.add_signal_handler(signal.SIGTERM, stop)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pointsman.cli.announcement import announcement
+from pointsman.cli.announcement import addresses, announcement
 from pointsman.cli.children import ChildSpec
 from pointsman.cli.exits import FAILED, USAGE, CommandFailed
 from pointsman.cli.ports import contradictions, ports, taken
 from pointsman.cli.running import run
 from pointsman.cli.scale import Scale, unscalable
 from pointsman.cli.services import NoCheckout, checkout_root, child_specs
-from pointsman.cli.views import LiveView, PlainView, write_line
+from pointsman.cli.views import JsonView, LiveView, PlainView
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError, load_settings, settings_path
 
@@ -34,21 +34,23 @@ class Plan:
     root: Path
 
 
-def up(path: Path | None, scale: Scale) -> int:
+def up(path: Path | None, scale: Scale, *, json: bool = False) -> int:
     """Starts all, watches until a signal, stops all. Returns the exit code. Raises `CommandFailed`."""
     plan = _plan(path, scale)
     logs = _logs(plan.root)
-    write_line(f"logs: {logs}")
+    console = Console()
+    live = LiveView(console) if console.is_terminal else PlainView()
+    view = JsonView(addresses(plan.settings)) if json else live
+    view.said(f"logs: {logs}")
     if sys.stdin is None:
         # Closed: its number would go to the next file that is opened.
         os.open(os.devnull, os.O_RDONLY)
-    console = Console()
     return asyncio.run(
         run(
             plan.specs,
             cwd=plan.root,
             logs=logs,
-            view=LiveView(console) if console.is_terminal else PlainView(),
+            view=view,
             announcement=lambda took_s: announcement(plan.settings, took_s, plan.scale),
         )
     )

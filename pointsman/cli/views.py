@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -32,6 +33,14 @@ class PlainView:
     def __init__(self) -> None:
         self._begun = time.monotonic()
 
+    def said(self, text: str) -> None:
+        """Something that isn't of one child."""
+        write_line(text)
+
+    def all_ready(self, announcement: str, took_s: float) -> None:
+        """What to say once all are."""
+        write_line(announcement)
+
     def changed(self, child: Child) -> None:
         at = f"{time.monotonic() - self._begun:7.1f} s  {child.name:<17}"
         match child.state:
@@ -54,6 +63,12 @@ class LiveView:
         self._plain = PlainView()
         self._live: Live | None = None
 
+    def said(self, text: str) -> None:
+        self._plain.said(text)
+
+    def all_ready(self, announcement: str, took_s: float) -> None:
+        self._plain.all_ready(announcement, took_s)
+
     def changed(self, child: Child) -> None:
         if self._live is None or child.state is State.DIED:
             self._plain.changed(child)
@@ -66,6 +81,29 @@ class LiveView:
                 yield
         finally:
             self._live = None
+
+
+class JsonView:
+    """An object of JSON a line, each with `event`: service, ready, or message."""
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        self._addresses = addresses
+        """In the event ready."""
+
+    def said(self, text: str) -> None:
+        self._write("message", message=text)
+
+    def all_ready(self, announcement: str, took_s: float) -> None:
+        self._write("ready", seconds=round(took_s, 3), **self._addresses)
+
+    def changed(self, child: Child) -> None:
+        seconds = {"seconds": round(child.took_s, 3)} if child.state is State.READY else {}
+        last = {"log": child.log_tail()} if child.state is State.DIED else {}
+        self._write("service", service=child.name, state=str(child.state), detail=child.detail, **seconds, **last)
+
+    @staticmethod
+    def _write(event: str, **values: object) -> None:
+        write_line(json.dumps({"event": event, **values}, ensure_ascii=False))
 
 
 def _table(children: Sequence[Child]) -> Table:

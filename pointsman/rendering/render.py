@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 import yaml
@@ -29,5 +30,13 @@ _Dumper.add_representer(str, _text)
 
 def render(settings: Settings) -> str:
     """A ConfigMap and a RayService. The same settings give the same text. Raises `SettingsError` where they can't be rendered."""
-    documents = [config_map(settings), ray_service(settings)]
-    return _HEAD + yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return _HEAD + yaml.dump_all(_documents(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def render_json(settings: Settings) -> str:
+    """The same as one List, on one line."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": _documents(settings)}, ensure_ascii=False) + "\n"
+
+
+def _documents(settings: Settings) -> list[dict[str, Any]]:
+    return [config_map(settings), ray_service(settings)]

@@ -7,13 +7,15 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from pointsman.runtime.settings import Settings
+from pointsman.runtime.settings_faults import sentence
+from pointsman.runtime.settings_lines import Lines
 
 ENV_PREFIX = "POINTSMAN_"
 """`POINTSMAN_GATEWAY__REST_PORT=7070` sets gateway.rest_port."""
@@ -22,18 +24,19 @@ Part = TypeVar("Part", bound=BaseModel)
 
 
 class SettingsError(Exception):
-    """The settings can't be used; the message names the file, the key and what would be right."""
+    """The settings can't be used; the message names the file, the line, the key and what would be right."""
 
 
 def load_settings(path: Path | None = None) -> Settings:
     """The settings of `path`, else of the file that POINTSMAN_SETTINGS names, else the defaults. Raises `SettingsError`."""
     path = settings_path(path)
-    source = str(path) if path else "environment"
-    values = _merge(_read(path) if path else {}, _environment())
+    text = _text(path) if path else ""
+    environment = _environment()
+    values = _merge(_parsed(path, text) if path else {}, environment)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(source, e["loc"], e) for e in error.errors())) from None
+        raise SettingsError(_sentences(error, path, text, environment)) from None
 
 
 def settings_path(path: Path | None) -> Path | None:
@@ -60,10 +63,11 @@ def cache_folder() -> Path:
 
 def load_part(path: Path, schema: type[Part]) -> Part:
     """Another YAML file, by a schema of its own, as strictly as the settings. Raises `SettingsError`."""
+    text = _text(path)
     try:
-        return schema.model_validate(_read(path))
+        return schema.model_validate(_parsed(path, text))
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(str(path), e["loc"], e, schema) for e in error.errors())) from None
+        raise SettingsError(_sentences(error, path, text, {}, schema)) from None
 
 
 def read_secret(key_env: str | None, key_file: Path | None) -> str | None:
@@ -82,13 +86,48 @@ def read_secret(key_env: str | None, key_file: Path | None) -> str | None:
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def repeated_keys(path: Path) -> list[str]:
+    """Keys that the file has twice, of which the last counts: a sentence each. Raises `SettingsError`."""
+    text = _text(path)
+    _parsed(path, text)
+    return [f"{path}:{line}: {name}: stands in the file twice; this one counts" for name, line in Lines(text).repeated]
+
+
+def strange_variables() -> list[str]:
+    """Variables of the environment that look like settings and are none: a sentence each."""
+    known = sorted(Settings.model_fields)
+    said = []
+    for name in sorted(os.environ):
+        part, below, _ = name.upper().removeprefix(ENV_PREFIX).partition("__")
+        if name.upper().startswith(ENV_PREFIX) and below and part.lower() not in known:
+            near = difflib.get_close_matches(part.lower(), known, n=1)
+            advice = f"did you mean {ENV_PREFIX}{near[0].upper()}__…?" if near else f"known parts: {', '.join(known)}"
+            said.append(f"the environment variable {name} sets nothing; {advice}")
+    return said
+
+
+def setting_variables() -> list[str]:
+    """Names of the environment's variables that go over the file."""
+    parts = {name.upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name, value in os.environ.items()
+        if value and name.upper().startswith(ENV_PREFIX) and name.upper().removeprefix(ENV_PREFIX).partition("__")[0] in parts
+    )
+
+
+def _text(path: Path) -> str:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: not UTF-8") from None
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: not valid YAML: {_without_text(error)}") from None
     if values is None:
@@ -125,27 +164,28 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _sentence(source: str, loc: tuple[int | str, ...], error: Any, schema: type[BaseModel] = Settings) -> str:
-    key = ".".join(str(part) for part in loc) or "settings"
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(loc[:-1], schema)
-        near = difflib.get_close_matches(str(loc[-1]), known, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return f"{source}: {key}: unknown key; {advice}"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{source}: {key}: {message}"
+def _sentences(
+    error: ValidationError, path: Path | None, text: str, environment: Mapping[str, Any], schema: type[BaseModel] = Settings
+) -> str:
+    lines = Lines(text)
+    return "\n".join(f"{_source(e['loc'], str(e['msg']), path, lines, environment)}: {sentence(e, schema)}" for e in error.errors())
 
 
-def _known_keys(loc: tuple[int | str, ...], schema: type[BaseModel]) -> list[str]:
-    annotation: Any = schema
+def _source(loc: tuple[int | str, ...], message: str, path: Path | None, lines: Lines, environment: Mapping[str, Any]) -> str:
+    """The environment's variable that set the key, else the file, and the line of the key where it has one."""
+    if _holds(environment, loc):
+        set_by = {name.upper(): name for name in os.environ}
+        names = (ENV_PREFIX + "__".join(str(part) for part in loc[:length]).upper() for length in range(len(loc), 0, -1))
+        return next((set_by[name] for name in names if name in set_by), "environment")
+    # What is wrong between several parts has no place of its own, and names its key itself.
+    named = message.removeprefix("Value error, ").partition(": ")[0]
+    line = lines.of(loc) if loc else lines.of_name(named)
+    return f"{path}:{line}" if path and line else str(path or "environment")
+
+
+def _holds(values: Any, loc: tuple[int | str, ...]) -> bool:
     for part in loc:
-        annotation = _without_none(annotation.model_fields[part].annotation) if _is_model(annotation) else get_args(annotation)[-1]
-    return sorted(annotation.model_fields) if _is_model(annotation) else []
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _without_none(annotation: Any) -> Any:
-    return next((a for a in get_args(annotation) if _is_model(a) and type(None) in get_args(annotation)), annotation)
+        if not isinstance(values, Mapping) or part not in values:
+            return False
+        values = values[part]
+    return bool(loc)

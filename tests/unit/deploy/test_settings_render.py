@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -107,7 +108,10 @@ def test_the_command_writes_the_same_text_each_time(tmp_path: Path) -> None:
     assert run.exit_code == 0
     assert out.read_text() == render(_settings(strategies={"mf": {}}))
     assert CliRunner().invoke(build_app(), ["settings", "render", "--settings", str(file)]).stdout == out.read_text()
-    assert [document["kind"] for document in yaml.safe_load_all(out.read_text())] == ["ConfigMap", "RayService"]
+    documents = list(yaml.safe_load_all(out.read_text()))
+    assert [document["kind"] for document in documents] == ["ConfigMap", "RayService"]
+    as_json = CliRunner().invoke(build_app(), ["settings", "render", "--settings", str(file), "--json"]).stdout
+    assert json.loads(as_json) == {"apiVersion": "v1", "kind": "List", "items": documents}
 
 
 def test_settings_that_no_pod_can_hold_are_refused_by_name(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ async def test_nobody_at_the_address_is_exit_code_3() -> None:
 
 async def test_wrong_arguments_are_exit_code_2() -> None:
     """An unknown command, a missing argument, a timeout of zero."""
-    for arguments in (["rout"], ["route"], ["route", "x", "--timeout", "0"], ["train", "mf"]):
+    for arguments in (["rout"], ["route"], ["chat"], ["chat", "--json"], ["route", "x", "--timeout", "0"], ["train", "mf"]):
         done = await pointsman_command(*arguments)
         assert (done.code, done.out) == (2, "")
         assert "Traceback" not in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pointsman.runtime.keys_file import digest_of, load_keys
@@ -20,6 +21,14 @@ async def test_a_key_is_shown_once_and_the_file_has_its_hash_alone(tmp_path: Pat
     again = await pointsman_command("keys", "new", "support-bot", "--file", str(file))
     assert (again.code, again.out) == (2, "")
     assert "there already" in again.err
+
+
+async def test_a_key_in_json_is_one_object(tmp_path: Path) -> None:
+    """With its entry beside it."""
+    done = await pointsman_command("keys", "new", "a", "--expires", "2027-01-31", "--json")
+    made = json.loads(done.out)
+    assert (done.code, done.err, made["name"], made["sha256"], made["file"]) == (0, "", "a", digest_of(made["key"]), None)
+    assert made["expires"] == "2027-01-31T00:00:00+00:00"
 
 
 async def test_without_a_file_the_entry_is_shown_to_be_added() -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import pty
 import signal
 import sys
-import termios
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +17,7 @@ import psutil
 
 import pointsman
 from tests.wire.cli.supervise import HOPELESS
+from tests.wire.cli.terminal import takes_standard_input_as_its_terminal
 
 ROOT = Path(pointsman.__file__).parent.parent
 
@@ -229,7 +228,7 @@ async def test_a_terminal_that_is_closed_stops_everything(tmp_path: Path) -> Non
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "tests.wire.cli.supervise", str(tmp_path), "reloads:one"]
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_takes_standard_input_as_its_terminal
+        *command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=takes_standard_input_as_its_terminal
     )
     try:
         os.close(theirs)
@@ -244,11 +243,6 @@ async def test_a_terminal_that_is_closed_stops_everything(tmp_path: Path) -> Non
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def _takes_standard_input_as_its_terminal() -> None:
-    os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 async def test_children_of_other_parents_are_let_alone(tmp_path: Path) -> None:

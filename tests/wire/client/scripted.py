@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from pointsman.runtime.error_forms import DETAILS_KEY, to_status
 from pointsman.runtime.errors import BackendCut, PointsmanError
-from pointsman.v1 import chat_pb2, route_service_pb2_grpc, routing_pb2
+from pointsman.v1 import calibration_pb2, chat_pb2, route_service_pb2_grpc, routing_pb2
 from pointsman.v1 import route_service_pb2 as pb
 
 REQUEST_ID = "request-1"
@@ -41,6 +41,12 @@ class ScriptedRouteService(route_service_pb2_grpc.RouteServiceServicer):
     hangs: bool = False
     """Whether a call sends its first piece, if it streams, and no more."""
     text: tuple[str, ...] = ("Pa", "ris")
+    opinions: list[routing_pb2.Opinion] = field(default_factory=list)
+    """What is thought of every prompt; else, nothing but the names of those who are asked."""
+    calibrations: list[calibration_pb2.Calibration] = field(default_factory=list)
+    """Of mf."""
+    prompt_failures: dict[str, PointsmanError] = field(default_factory=dict)
+    """How a comparison of a prompt fails, each time."""
     requests: list[Message] = field(default_factory=list)
     deadlines: list[float] = field(default_factory=list)
     """Seconds that each call had left on arrival."""
@@ -59,13 +65,16 @@ class ScriptedRouteService(route_service_pb2_grpc.RouteServiceServicer):
 
     async def CompareStrategies(self, request: pb.CompareStrategiesRequest, context: Any) -> pb.CompareStrategiesResponse:
         await self._met(request, context)
-        return pb.CompareStrategiesResponse(opinions=[routing_pb2.Opinion(strategy=name) for name in request.strategies])
+        if failure := self.prompt_failures.get(request.prompt):
+            await _fail(failure, context)
+        opinions = self.opinions or [routing_pb2.Opinion(strategy=name) for name in request.strategies]
+        return pb.CompareStrategiesResponse(opinions=opinions)
 
     async def ListStrategies(self, request: pb.ListStrategiesRequest, context: Any) -> pb.ListStrategiesResponse:
         await self._met(request, context)
         return pb.ListStrategiesResponse(
             strategies=[
-                pb.Strategy(name="mf", ready=True, checkpoint="mf-minilm@sha256:0123456789ab"),
+                pb.Strategy(name="mf", ready=True, checkpoint="mf-minilm@sha256:0123456789ab", calibrations=self.calibrations),
                 pb.Strategy(name="random", detail="no replica answers"),
             ],
             pairs=[pb.Pair(name="default", strong="big", weak="small")],

@@ -162,4 +162,4 @@ def test_wrong_settings_are_exit_code_2(tmp_path: Path) -> None:
     settings.write_text("local_llm: {paralel: 3}")
     done = subprocess.run(command("--settings", str(settings)), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"{settings}: local_llm.paralel: unknown key; did you mean 'parallel'?\n"
+    assert done.stderr == f"{settings}:1: local_llm.paralel: unknown key; did you mean 'parallel'?\n"
