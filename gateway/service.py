@@ -13,6 +13,7 @@ import grpc
 from starlette.routing import Route
 
 from gateway.controller_client import ControllerClient
+from gateway.deciding import Deciding
 from gateway.entrance import entrance_of
 from gateway.grpc_edge import Edge, add_admin_service, add_route_service
 from gateway.identity.interceptor import KeyInterceptor
@@ -118,11 +119,17 @@ def routes(
     """Everything that REST answers; /openapi.json says so too. What a controller has a part in is `limited`."""
     relay = Relay(controller, limits, places)
     models = Models(controller)
+    deciding = Deciding(controller, limits, places)
     probes = Probes(readiness, observer)
     return [
         *(endpoint(f"/v1/{path}", limited(relay.to(path)), "POST") for path in RELAYED),
         endpoint("/v1/models", limited(models.list), "GET", "HEAD"),
         endpoint("/v1/models/{model_id:path}", limited(models.retrieve), "GET", "HEAD"),
+        endpoint("/v1/route", limited(deciding.route), "POST"),
+        endpoint("/v1/route/batch", limited(deciding.batch), "POST"),
+        endpoint("/v1/strategies", limited(deciding.strategies), "GET", "HEAD"),
+        endpoint("/v1/strategies/compare", limited(deciding.compare), "POST"),
+        endpoint("/v1/stats", limited(deciding.stats), "GET", "HEAD"),
         endpoint("/openapi.json", OpenApi(), "GET", "HEAD"),
         endpoint("/health", probes.health, "GET", "HEAD", is_probe=True),
         endpoint("/livez", probes.livez, "GET", "HEAD", is_probe=True),
