@@ -27,6 +27,7 @@ from gateway.readiness import Readiness
 from gateway.relay import RELAYED, Relay
 from gateway.rest_app import Handler, endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
+from gateway.static_page import StaticPage
 from gateway.throttle import Throttle
 from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.event_loop import EventLoopWatch
@@ -69,7 +70,8 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         if settings.own_port is not None:
             bound.append(stack.enter_context(bind_socket(settings.host, settings.own_port)))
         observer, limits = Observer(), Limits(settings)
-        entrance = await stack.enter_async_context(entrance_of(settings, observer))
+        page = StaticPage() if settings.page else None
+        entrance = await stack.enter_async_context(entrance_of(settings, observer, page.paths if page else frozenset()))
         interceptors = [KeyInterceptor(entrance.guard)] if entrance.guard.asks_for_keys else []
         # Places keep the limit; this one is for callers that were let go and still haven't taken their answers.
         server = build_server(
@@ -92,6 +94,7 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         await health.set(ROUTE_SERVICE, False)
         await server.start()
         table = routes(limits, controller, readiness, observer, entrance.admission.over, Places(limits, shedding, throttle))
+        table += page.routes() if page else []
         rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         watching = asyncio.get_running_loop().create_task(EventLoopWatch(observer.registry, shedding.observe).keep())

@@ -66,3 +66,10 @@ async def test_its_limits_count_them(gateway: Gateway) -> None:
     answers = [await _asked(gateway, "key-of-eve", "POST", "/v1/route") for _ in range(3)]
     assert [each.status_code for each in answers] == [200, 200, 429]
     assert answers[0].headers["x-ratelimit-remaining-requests"] == "1"
+
+
+async def test_the_page_itself_needs_no_key(gateway: Gateway) -> None:
+    """It has nothing to hide; what it shows is asked for with its visitor's key."""
+    assert (await _asked(gateway, "", "GET", "/")).status_code == 200
+    assert (await _asked(gateway, "", "GET", "/page/main.js")).status_code == 200
+    assert (await _asked(gateway, "", "GET", "/page/nothing.js")).status_code == 401
