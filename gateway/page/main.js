@@ -5,8 +5,9 @@ import { key, readyz } from "./api.js";
 import { byId, show } from "./dom.js";
 import { startForce } from "./force.js";
 import { refresh } from "./listing.js";
+import { startPrompts } from "./prompts.js";
 
-const VIEWS = ["ask", "force"];
+const VIEWS = ["ask", "prompts", "force"];
 const READY_MS = 5000;
 const LISTING_MS = 15000;
 let misses = 0;
@@ -88,6 +89,7 @@ async function look() {
 
 startKey();
 startAsk();
+startPrompts();
 startForce();
 goTo(false);
 addEventListener("hashchange", () => goTo(true));
