@@ -6,8 +6,9 @@ import { byId, show } from "./dom.js";
 import { startForce } from "./force.js";
 import { refresh } from "./listing.js";
 import { startPrompts } from "./prompts.js";
+import { startTraffic } from "./traffic.js";
 
-const VIEWS = ["ask", "prompts", "force"];
+const VIEWS = ["ask", "prompts", "traffic", "force"];
 const READY_MS = 5000;
 const LISTING_MS = 15000;
 let misses = 0;
@@ -30,6 +31,12 @@ function tellKey(state = key.get() ? "in use" : "none") {
   show(byId("key-forget"), key.get() !== "");
 }
 
+function changed() {
+  tellKey();
+  dispatchEvent(new Event("pointsman-key-changed"));
+  again();
+}
+
 function startKey() {
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -38,10 +45,9 @@ function startKey() {
     key.set(typed);
     byId("key-input").value = "";
     byId("key-box").open = false;
-    tellKey();
-    again();
+    changed();
   });
-  byId("key-forget").addEventListener("click", () => { key.forget(); tellKey(); });
+  byId("key-forget").addEventListener("click", () => { key.forget(); changed(); });
   addEventListener("pointsman-key-needed", () => {
     if (byId("key-box").open) return;
     tellKey(key.get() ? "refused" : "needed");
@@ -93,6 +99,7 @@ startPrompts();
 startForce();
 goTo(false);
 addEventListener("hashchange", () => goTo(true));
+startTraffic();
 look();
 await again();
 setInterval(() => { if (!document.hidden) again(); }, LISTING_MS);
