@@ -50,7 +50,7 @@ class _File:
 
 
 class StaticPage:
-    """Some 100 kB, held in memory; a browser asks each time whether it has changed."""
+    """Under 100 kB, held in memory; a browser asks each time whether it has changed."""
 
     def __init__(self) -> None:
         self._files = {path.name: _File.of(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}

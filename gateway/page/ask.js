@@ -164,7 +164,7 @@ async function streamed(response, answer, waiting) {
     if (comment?.startsWith("pointsman-receipt ")) receipt = JSON.parse(comment.slice("pointsman-receipt ".length));
     if (data === undefined || data === "[DONE]") continue;
     const told = JSON.parse(data);
-    if (told.error) cut = new ApiError(502, told.error.code ?? "", told.error.message ?? "The answer broke off.");
+    if (told.error) cut = new ApiError(502, told.error.code ?? "", told.error.message ?? "The answer broke off.", { requestId: response.headers.get("x-pointsman-request-id") });
     const text = told.choices?.[0]?.delta?.content;
     if (text) { clearInterval(waiting); answer.append(text); }
   }

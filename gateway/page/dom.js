@@ -32,6 +32,18 @@ export function fill(node, ...children) {
   node.replaceChildren(...children);
 }
 
+// The same for what is drawn again and again: what scrolls by itself keeps its place, and the focus where it had it.
+export function refill(node, ...children) {
+  const regions = () => [...node.querySelectorAll(".scroller")];
+  const focused = regions().find((each) => each === document.activeElement)?.ariaLabel;
+  const places = new Map(regions().map((each) => [each.ariaLabel, each.scrollLeft]));
+  node.replaceChildren(...children);
+  for (const each of regions()) {
+    each.scrollLeft = places.get(each.ariaLabel) ?? 0;
+    if (focused && each.ariaLabel === focused) each.focus({ preventScroll: true });
+  }
+}
+
 export const show = (node, whether) => { node.hidden = !whether; };
 
 export const fixed = (value, digits = 3) => (value === undefined || value === null ? "–" : Number(value).toFixed(digits));
@@ -43,11 +55,14 @@ export const word = (name) => (name ?? "").replace(/^(TIER|REASON)_/, "").replac
 
 export const tierNode = (tier) => el("span", { className: `tier ${word(tier)}`, textContent: word(tier) });
 
-// Options in groups: [[label, [[value, text], …]], …]; what was chosen stays chosen.
+// Options in groups: [[label, [[value, text], …]], …]; what was chosen stays chosen, and the same ones aren't made again.
 export function options(select, groups) {
+  const made = JSON.stringify(groups);
+  if (select.dataset.made === made) return;
+  select.dataset.made = made;
   const chosen = select.value;
-  const made = groups.filter(([, items]) => items.length).map(([label, items]) =>
+  const nodes = groups.filter(([, items]) => items.length).map(([label, items]) =>
     el("optgroup", { label }, ...items.map(([value, text]) => el("option", { value, textContent: text }))));
-  fill(select, ...made);
+  fill(select, ...nodes);
   if ([...select.options].some((option) => option.value === chosen)) select.value = chosen;
 }

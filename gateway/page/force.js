@@ -1,13 +1,13 @@
 // The view In force: strategies and their states, calibrations, certificates, pairs and policies.
 
-import { byId, el, fill, fixed, percent, table, whole, word } from "./dom.js";
+import { byId, el, fixed, percent, refill, table, whole, word } from "./dom.js";
 import { onListing } from "./listing.js";
 
 const date = (text) => (text ? new Date(text).toLocaleDateString(undefined, { dateStyle: "medium" }) : "–");
-const interval = ({ threshold_low: low, threshold_high: high }) => (low || high ? `${fixed(low)} to ${fixed(high)}` : "–");
+const interval = ({ threshold_low: low, threshold_high: high }) => (low || high ? `${fixed(low)}–${fixed(high)}` : "–");
 
 export function startForce() {
-  onListing((listed) => fill(byId("force-body"), ...nodes(listed)));
+  onListing((listed) => refill(byId("force-body"), ...nodes(listed)));
 }
 
 function nodes(listed) {

@@ -1,4 +1,4 @@
-// What GET /v1/strategies says, for all views: asked now and then, and told to whoever listens.
+// What GET /v1/strategies says, for all views: asked now and then, and told to whoever listens when it has changed.
 
 import { ask } from "./api.js";
 
@@ -14,7 +14,9 @@ export function onListing(listener) {
 
 // Throws ApiError.
 export async function refresh(signal) {
-  latest = await ask("v1/strategies", { signal });
+  const listed = await ask("v1/strategies", { signal });
+  if (JSON.stringify(listed) === JSON.stringify(latest)) return latest;
+  latest = listed;
   for (const listener of listeners) listener(latest);
   return latest;
 }

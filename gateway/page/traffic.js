@@ -2,7 +2,7 @@
 
 import { ask, send } from "./api.js";
 import { isRelayed, minus, ofMetrics, ofStats, quantile } from "./counts.js";
-import { byId, el, fill, percent, show, table, whole } from "./dom.js";
+import { byId, el, fill, percent, refill, show, table, whole } from "./dom.js";
 
 const EVERY_MS = 5000;
 let opened = null, before = null, latest = null, timer = 0;
@@ -50,7 +50,7 @@ function draw() {
   const requests = sum(groups, "requests");
   show(byId("traffic-empty"), requests === 0);
   fill(byId("tiles"), ...tiles(groups, since ? latest.routerCost - since.routerCost : latest.routerCost));
-  fill(byId("traffic-body"), ...(requests ? [groupTable(groups)] : []), ...hopNodes(hops, groups), ...errorNodes(errors));
+  refill(byId("traffic-body"), ...(requests ? [groupTable(groups)] : []), ...hopNodes(hops, groups), ...errorNodes(errors));
 }
 
 function tiles(groups, routerCost) {
