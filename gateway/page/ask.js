@@ -72,7 +72,7 @@ async function begin(withAnswer) {
   show(byId("ask-cancel"), true);
   show(byId("receipt-box"), false);
   show(byId("scale-empty"), false);
-  const works = [compared(text, mine.signal), ...(withAnswer ? [answered(text, mine.signal)] : [])];
+  const works = [compared(text, mine), ...(withAnswer ? [answered(text, mine)] : [])];
   const ended = await Promise.allSettled(works);
   if (running !== mine) return;
   running = null;
@@ -85,8 +85,9 @@ async function begin(withAnswer) {
 
 const worded = (error) => (error instanceof ApiError ? error.words : "The answer broke off.");
 
-// One question for each strategy, so that a slow one keeps none of the others back.
-async function compared(text, signal) {
+// One question for each strategy, so that a slow one keeps none of the others back. What a later question has replaced says no more.
+async function compared(text, mine) {
+  const { signal } = mine;
   const names = (listing()?.strategies ?? []).map(({ name }) => name);
   const began = new Map();
   scale.begin(names);
@@ -99,11 +100,12 @@ async function compared(text, signal) {
       began.set(name, performance.now());
       try {
         const { opinions: [opinion] } = await ask("v1/strategies/compare", { body: { prompt: text, strategies: [name] }, signal, timeoutS: 60 });
+        if (running !== mine) return;
         if (opinion.strong_win_rate !== undefined) winRates.set(name, opinion.strong_win_rate);
         told();
         scale.set(name, opinion.strong_win_rate, opinion.failure);
       } catch (error) {
-        scale.set(name, undefined, isAbort(error) ? "cancelled" : error.code ?? "failed");
+        if (running === mine) scale.set(name, undefined, isAbort(error) ? "cancelled" : error.code ?? "failed");
         if (!isAbort(error)) errors.push(error);
       } finally {
         began.delete(name);
@@ -118,7 +120,8 @@ async function compared(text, signal) {
   if (errors.length) throw errors[0];
 }
 
-async function answered(text, signal) {
+async function answered(text, mine) {
+  const { signal } = mine;
   const answer = byId("answer");
   const began = performance.now();
   answer.textContent = "";
@@ -136,12 +139,13 @@ async function answered(text, signal) {
     if (receipt) shown(receipt, (performance.now() - began) / 1000);
     byId("ask-status").textContent = `The answer is complete: ${answer.textContent.length} characters from ${response.headers.get("x-pointsman-model") ?? "the backend"}.`;
   } catch (error) {
+    if (running !== mine) throw error;
     byId("ask-status").textContent = "";
     if (!answer.textContent) { show(answer, false); show(byId("answer-empty"), true); }
     throw error;
   } finally {
     clearInterval(waiting);
-    answer.removeAttribute("aria-busy");
+    if (running === mine) answer.removeAttribute("aria-busy");
   }
 }
 

@@ -19,9 +19,10 @@ const EXAMPLES = [
   "Compare fixed and floating exchange rates for a small open economy, with an example of each.",
   "Derive the closed form of the sum of the first n cubes, and prove it by induction.",
 ];
-let aim, scored = null, reference = 0.5, page = 0, running = null, drawing = 0;
+let aim, scored = null, scoredBy = "", reference = 0.5, page = 0, running = null, drawing = 0;
 
-const strategy = () => byId("prompts-by").value;
+// Whose calibration counts: that of the strategy whose win rates are there.
+const strategy = () => scoredBy || byId("prompts-by").value;
 const number = (id) => Math.max(0, Number(byId(id).value) || 0);
 const prices = () => ({ strong: number("price-strong"), weak: number("price-weak"), answer: number("price-tokens") });
 
@@ -31,7 +32,6 @@ export function startPrompts() {
     options(byId("prompts-by"), [["Strategies", listed.strategies.map(({ name }) => [name, name])], ["Several strategies", listed.ensembles.map(({ name }) => [name, name])]]);
     aim.tell();
   });
-  byId("prompts-by").addEventListener("change", () => { aim.tell(); draw(); });
   byId("prompts-examples").addEventListener("click", () => { byId("prompts-text").value = EXAMPLES.join("\n"); byId("prompts-file").value = ""; });
   byId("prompts-cancel").addEventListener("click", () => running?.abort());
   byId("prompts-form").addEventListener("submit", (event) => { event.preventDefault(); begin(); });
@@ -59,6 +59,8 @@ async function begin() {
     if (!prompts.length) throw new Error("There is no prompt: paste some, a line each, or choose a file.");
     const notes = [skipped ? ` ${whole(skipped)} lines without a prompt were passed over.` : "", cut ? ` There were more; the first ${whole(MOST)} are used.` : ""].join("");
     scored = new Scored(prompts);
+    scoredBy = byId("prompts-by").value;
+    aim.tell();
     reference = aim.threshold ?? 0.5;
     page = 0;
     show(byId("prompts-cancel"), true);
@@ -66,8 +68,8 @@ async function begin() {
     show(byId("prompts-empty"), false);
     show(byId("prompts-result"), true);
     byId("prompts-progress").max = prompts.length;
-    await scoreAll(scored, strategy(), mine.signal, say);
-    say(`${whole(prompts.length)} prompts scored by ${strategy()}.${notes}`);
+    await scoreAll(scored, scoredBy, mine.signal, say);
+    say(`${whole(prompts.length)} prompts scored by ${scoredBy}.${notes}`);
   } catch (error) {
     if (running !== mine) return;
     if (isAbort(error)) say(`Cancelled after ${whole(scored.done)} prompts.`);

@@ -56,8 +56,10 @@ function draw() {
 function tiles(groups, routerCost) {
   const requests = sum(groups, "requests"), strong = sum(groups, "strong"), errors = sum(groups, "errors");
   const rate = before ? (sum(latest.groups, "requests") - sum(before.groups, "requests")) / ((latest.at - before.at) / 1000) : null;
+  const only = sum(groups, "decidedOnly");
+  const notes = [rate === null ? "" : `${rate.toLocaleString(undefined, { maximumFractionDigits: 1 })} a second now`, only ? `${whole(only)} decided on and not sent` : ""];
   const facts = [
-    ["Requests", whole(requests), rate === null ? "" : `${rate.toLocaleString(undefined, { maximumFractionDigits: 1 })} a second now`],
+    ["Requests", whole(requests), notes.filter(Boolean).join("; ")],
     ["To strong", requests ? percent(strong / requests) : "–", `${whole(strong)} requests`],
     ["Errors", requests ? percent(errors / requests) : "–", `${whole(errors)} requests`],
     ["Saved", savings(groups).join(", ") || "–", routerCost ? `running the router cost ${routerCost.toPrecision(3)}` : "against always strong"],

@@ -97,6 +97,22 @@ async def test_an_answer_that_doesnt_come_can_be_cancelled(page: Page, stage: St
     await expect(page.locator("#ask-status")).to_have_text("Cancelled.")
 
 
+async def test_a_second_question_replaces_the_first(page: Page, stage: Stage) -> None:
+    """Nothing of the first shows in it."""
+    stage.weak.script = hanging
+    stage.scorers.delays_s = {"bert": 25}
+    await _asked(page, "easy 0.1")
+    await expect(page.locator("#scale li.row").first.locator(".figure")).to_have_text("0.100")
+    stage.scorers.delays_s = {}
+    await page.fill("#ask-prompt", "hard 0.9")
+    await page.press("#ask-prompt", "Control+Enter")
+    await expect(page.locator("#ask-status")).to_contain_text("The answer is complete")
+    await expect(page.locator("#answer")).to_be_visible()
+    await expect(page.locator("#answer")).to_contain_text("hard 0.9")
+    assert await page.locator("#scale li.failed").count() == 0
+    await expect(page.locator("#ask-error")).to_have_text("")
+
+
 async def test_an_empty_prompt_isnt_sent(page: Page, stage: Stage) -> None:
     """The field says that it is needed."""
     await _asked(page, "")
