@@ -77,6 +77,15 @@ test-docs: install debian $(VENV)/clients/installed ## Types every command and p
 test-faults: install debian ## Faults under load, on purpose: ten minutes, and a table of what each cost
 	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
+# Beside the environment and not in it: a driver of 165 MB that nothing else needs.
+$(VENV)/browser/installed: requirements/browser.txt
+	$(PIP) install -q --no-deps --target $(VENV)/browser -r $<
+	touch $@
+
+.PHONY: test-browser
+test-browser: install $(VENV)/browser/installed ## The page in Debian's Chromium (apt-get install chromium; SCREENSHOTS=FOLDER keeps pictures)
+	PYTHONPATH=$(VENV)/browser $(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
+
 .PHONY: check
 check: lint types security ## Lint, types, scans for weak code, secrets and known vulnerabilities
 

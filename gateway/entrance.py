@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -50,8 +50,11 @@ class Entrance:
 
 
 @asynccontextmanager
-async def entrance_of(settings: GatewaySettings, observer: Observer) -> AsyncIterator[Entrance]:
-    """The entrance; it follows the keys file inside the context. Raises `SettingsError` for a file or a URL that can't be used."""
+async def entrance_of(settings: GatewaySettings, observer: Observer, open_paths: Set[str]) -> AsyncIterator[Entrance]:
+    """The entrance; of REST `open_paths` are apart from it. It follows the keys file inside the context.
+
+    Raises `SettingsError` for a file or a URL that can't be used.
+    """
     book = KeyBook(settings.keys_file) if settings.keys_file else None
     if book is None and not is_loopback(settings.host):
         log.warning("anybody who reaches the gateway may call it: gateway.keys_file names no file of keys", host=settings.host)
@@ -69,7 +72,7 @@ async def entrance_of(settings: GatewaySettings, observer: Observer) -> AsyncIte
         works = [*([book.follow()] if book else []), *([shared.keep_renewing()] if shared else [])]
         tasks = tuple(loop.create_task(work) for work in works)
         try:
-            yield Entrance(guard, Door(guard, open_metrics=settings.open_metrics), Admission(limiter), book, tasks)
+            yield Entrance(guard, Door(guard, open_metrics=settings.open_metrics, open_paths=open_paths), Admission(limiter), book, tasks)
         finally:
             for task in tasks:
                 task.cancel()

@@ -9,6 +9,7 @@ from gateway.deadline import LONGEST_S, TIMEOUT_HEADER
 from gateway.exchange import Exchange
 from gateway.headers import RECEIPT
 from gateway.identity.guard import CHALLENGE
+from gateway.openapi_deciding import deciding_paths
 from gateway.openapi_identity import KEYS, RATE_LIMIT_HEADERS
 from pointsman import __version__
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
@@ -70,7 +71,7 @@ def document() -> Node:
             "A backend's own 400, 404, 413 and 422 pass through unchanged, in whatever shape.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {**_relayed_paths(), **_model_paths(), **_own_paths()},
+        "paths": {**_relayed_paths(), **_model_paths(), **_deciding_paths(), **_own_paths()},
         # Any of the three, where `gateway.keys_file` is set.
         "security": [{name: []} for name in KEYS],
         "components": {"schemas": _schemas(), "headers": _headers(), "parameters": _parameters(), "securitySchemes": KEYS},
@@ -120,6 +121,11 @@ def _model_paths() -> Node:
         "/v1/models": _got("What `model` may be: strategies, calibrated shares, policies, backends", _json(listed)),
         "/v1/models/{model_id}": {**_got("Whether `model` may be this", _json(one)), "parameters": [parameter]},
     }
+
+
+def _deciding_paths() -> Node:
+    parameters = [{"$ref": f"#/components/parameters/{name}"} for name in _REQUEST_HEADERS if name != RECEIPT]
+    return deciding_paths(_MODEL, _MESSAGES, parameters, _refs("headers", *_ANSWER_HEADERS), _error(_DECISION_HEADERS))
 
 
 def _own_paths() -> Node:

@@ -13,6 +13,7 @@ import grpc
 from starlette.routing import Route
 
 from gateway.controller_client import ControllerClient
+from gateway.deciding import Deciding
 from gateway.entrance import entrance_of
 from gateway.grpc_edge import Edge, add_admin_service, add_route_service
 from gateway.identity.interceptor import KeyInterceptor
@@ -26,6 +27,7 @@ from gateway.readiness import Readiness
 from gateway.relay import RELAYED, Relay
 from gateway.rest_app import Handler, endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
+from gateway.static_page import StaticPage
 from gateway.throttle import Throttle
 from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.event_loop import EventLoopWatch
@@ -68,7 +70,8 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         if settings.own_port is not None:
             bound.append(stack.enter_context(bind_socket(settings.host, settings.own_port)))
         observer, limits = Observer(), Limits(settings)
-        entrance = await stack.enter_async_context(entrance_of(settings, observer))
+        page = StaticPage() if settings.page else None
+        entrance = await stack.enter_async_context(entrance_of(settings, observer, page.paths if page else frozenset()))
         interceptors = [KeyInterceptor(entrance.guard)] if entrance.guard.asks_for_keys else []
         # Places keep the limit; this one is for callers that were let go and still haven't taken their answers.
         server = build_server(
@@ -91,6 +94,7 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         await health.set(ROUTE_SERVICE, False)
         await server.start()
         table = routes(limits, controller, readiness, observer, entrance.admission.over, Places(limits, shedding, throttle))
+        table += page.routes() if page else []
         rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         watching = asyncio.get_running_loop().create_task(EventLoopWatch(observer.registry, shedding.observe).keep())
@@ -118,11 +122,17 @@ def routes(
     """Everything that REST answers; /openapi.json says so too. What a controller has a part in is `limited`."""
     relay = Relay(controller, limits, places)
     models = Models(controller)
+    deciding = Deciding(controller, limits, places)
     probes = Probes(readiness, observer)
     return [
         *(endpoint(f"/v1/{path}", limited(relay.to(path)), "POST") for path in RELAYED),
         endpoint("/v1/models", limited(models.list), "GET", "HEAD"),
         endpoint("/v1/models/{model_id:path}", limited(models.retrieve), "GET", "HEAD"),
+        endpoint("/v1/route", limited(deciding.route), "POST"),
+        endpoint("/v1/route/batch", limited(deciding.batch), "POST"),
+        endpoint("/v1/strategies", limited(deciding.strategies), "GET", "HEAD"),
+        endpoint("/v1/strategies/compare", limited(deciding.compare), "POST"),
+        endpoint("/v1/stats", limited(deciding.stats), "GET", "HEAD"),
         endpoint("/openapi.json", OpenApi(), "GET", "HEAD"),
         endpoint("/health", probes.health, "GET", "HEAD", is_probe=True),
         endpoint("/livez", probes.livez, "GET", "HEAD", is_probe=True),

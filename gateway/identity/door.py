@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final
 
 from gateway.exchange import Exchange
@@ -13,11 +14,11 @@ METRICS: Final = "/metrics"
 
 
 class Door:
-    """Lets health checks in, and whoever is recognised."""
+    """Lets health checks in, whoever wants the page's files, and whoever is recognised."""
 
-    def __init__(self, guard: Guard, *, open_metrics: bool = False) -> None:
+    def __init__(self, guard: Guard, *, open_metrics: bool = False, open_paths: Set[str] = frozenset()) -> None:
         self._guard = guard
-        self._open = HEALTH_CHECKS | {METRICS} if open_metrics else HEALTH_CHECKS
+        self._open = HEALTH_CHECKS | open_paths | ({METRICS} if open_metrics else frozenset())
 
     def enter(self, exchange: Exchange) -> None:
         """Notes who asks. Raises `Unauthenticated`."""

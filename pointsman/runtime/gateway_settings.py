@@ -33,6 +33,8 @@ class GatewaySettings(Part):
     """The file that holds it, on its first line; read again when it changes."""
     admin: bool = False
     """Whether AdminService passes at the edge."""
+    page: bool = True
+    """Whether GET / answers with the page for people."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     """A longer request body is refused with 413."""
     max_concurrent: Annotated[int, Field(ge=1)] = 2000

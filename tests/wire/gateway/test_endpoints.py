@@ -85,7 +85,20 @@ async def test_readyz_says_that_the_controller_cant_be_reached() -> None:
     assert body["strategies"] == {}
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/completion", "/v1/chat/completions/", "/v1/chat", "/metrics/x", "/%2e%2e/etc"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/page",
+        "/page/",
+        "/page/nothing.js",
+        "/page/../service.py",
+        "/v1/completion",
+        "/v1/chat/completions/",
+        "/v1/chat",
+        "/metrics/x",
+        "/%2e%2e/etc",
+    ],
+)
 async def test_an_unknown_path_is_a_404_in_openais_shape(rest: httpx.AsyncClient, path: str) -> None:
     """With a request id like every answer."""
     answer = await rest.get(path)

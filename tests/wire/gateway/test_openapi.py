@@ -55,11 +55,12 @@ async def test_it_has_every_route_with_its_methods_and_no_other() -> None:
 
 
 async def test_what_it_lists_answers(rest: httpx.AsyncClient) -> None:
-    """At its path and with its method; the document itself is what is in the module."""
+    """At its path and with its method; the document itself is what is in the module. The scripted controller has no batches, opinions or
+    statistics."""
     for path, item in document()["paths"].items():
         for method in set(item) - {"parameters"}:
-            answer = await rest.request(method, path.replace("{model_id}", "router-mf-0.5"), content=b"{}")
-            assert answer.status_code in (200, 503), path
+            answer = await rest.request(method, path.replace("{model_id}", "router-mf-0.5"), content=b'{"prompts": [], "prompt": ""}')
+            assert answer.status_code in (200, 501, 503), path
     assert (await rest.get("/openapi.json")).json() == document()
 
 
