@@ -21,7 +21,7 @@ _PROMTOOL: Final = Path(sys.prefix) / "bin/promtool"
 
 def check_yaml(block: Block) -> None:
     """A part of a settings file. Raises pydantic's `ValidationError`."""
-    part = yaml.safe_load(block.text)
+    part = yaml.safe_load(block.text) or {}
     if "backends" in part:  # which the default pair needs, whatever others a guide shows
         tier = {"base_url": "http://127.0.0.1:9/v1", "model": "any"}
         part = {**part, "backends": {"strong": tier, "weak": tier, **part["backends"]}}

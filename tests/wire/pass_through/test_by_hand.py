@@ -33,7 +33,7 @@ async def _printed(program: str, edge: Edge) -> str:
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl isn't here")
 async def test_curl_shows_the_decision_in_headers(edge: Edge) -> None:
     edge.strong.script = says.chat({"content": "Paris."})
-    head, _, body = (await _printed("curl", edge)).partition("\r\n\r\n")
+    head, _, body = (await _printed("curl -si", edge)).partition("\r\n\r\n")
     assert "x-pointsman-tier: strong" in head
     assert json.loads(body)["choices"][0]["message"]["content"] == "Paris."
 
