@@ -10,7 +10,7 @@ import re
 import sys
 import termios
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -31,12 +31,18 @@ class Terminal:
 
     async def until(self, text: str) -> str:
         """What is shown from the last time up to the text, without escapes."""
-        async with asyncio.timeout(60):
-            while text not in self._unread:
-                self._arrived.clear()
-                await self._arrived.wait()
+        assert await self.shows(text, 60), f"no {text!r} in {self._unread!r}"
         shown, _, self._unread = self._unread.partition(text)
         return shown
+
+    async def shows(self, text: str, within_s: float) -> bool:
+        """Whether the text comes; it stays unread."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while text not in self._unread:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        return text in self._unread
 
     def _read(self) -> None:
         try:
