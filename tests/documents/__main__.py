@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pointsman.client import Client
 from tests.documents.blocks import ROOT, Block, blocks
 from tests.documents.checks import CHECKS
-from tests.documents.folder import checkout, settings
+from tests.documents.folder import checkout, prompts, settings
 from tests.support.product import free_ports, running_product
 
 _LONGEST_S = 180
@@ -78,7 +79,9 @@ def _service(folder: Path) -> Iterator[None]:
     [port] = free_ports(1)
     backend = subprocess.Popen([sys.executable, "-m", "benchmarks.proxies.backend", str(port)], cwd=ROOT)
     try:
-        with running_product(folder, **settings(port, folder)):
+        with running_product(folder, **settings(port, folder)) as product:
+            with Client(product.grpc) as client:  # recent traffic, which a command calibrates on
+                client.route_batch(list(prompts()), model="router-mf-0.5")
             yield
     finally:
         backend.terminate()

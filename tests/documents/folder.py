@@ -25,11 +25,11 @@ def checkout(folder: Path) -> None:
         shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
     (folder / ".venv").symlink_to(sys.prefix)
     for name in ("sample.csv", "prompts.csv"):
-        _write(folder / name, ({"prompt": prompt} for prompt in _prompts()))
-    _write(folder / "labelled.csv", ({"prompt": prompt, "weak": int(i % 5 > 0), "strong": 1} for i, prompt in enumerate(_prompts())))
+        _write(folder / name, ({"prompt": prompt} for prompt in prompts()))
+    _write(folder / "labelled.csv", ({"prompt": prompt, "weak": int(i % 5 > 0), "strong": 1} for i, prompt in enumerate(prompts())))
     preferences = [
         {"prompt": prompt, "model_a": "large-2026", "model_b": "small-2026", "winner": ("large-2026", "small-2026")[i % 3 == 0]}
-        for i, prompt in enumerate(_prompts())
+        for i, prompt in enumerate(prompts())
     ]
     pd.DataFrame(preferences).to_parquet(folder / "battles.parquet")
 
@@ -46,7 +46,8 @@ def settings(backend: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def _prompts() -> Iterator[str]:
+def prompts() -> Iterator[str]:
+    """Made-up ones."""
     for number in range(_ROWS):
         what = ("What is", "Explain", "Prove", "Translate", "Summarise")[number % 5]
         yield f"{what} the {number}. thing " + "and the next " * (number % 17)
