@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from pointsman.runtime.reloading import Change, changed_keys, with_values
+from pointsman.runtime.reloading import PROCESS, Change, changed_keys, with_values
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError, read_secret
 
@@ -57,6 +57,6 @@ def taken_over(running: Settings, file: Settings) -> tuple[Settings, Change]:
 
 def _need_restart(settings: Settings, file: Settings) -> list[str]:
     """Keys that concern the controller; a strategy's own concern it where the strategy comes or goes."""
-    own = ("controller.", "log.", "tracing.", "scheduling", "records_dir")
+    own = (*PROCESS, "controller.", "records_dir")
     there = {f"strategies.{name}" for name in settings.strategies.keys() ^ file.strategies.keys()}
     return [key for key in changed_keys(settings, file) if key.startswith(own) or key in there]

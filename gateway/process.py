@@ -8,7 +8,7 @@ import structlog
 
 from gateway.service import serving
 from pointsman.runtime.lifecycle import settle, until_stopped
-from pointsman.runtime.reloading import SettingsSource, follow
+from pointsman.runtime.reloading import Change, SettingsSource, follow, process_keys
 from pointsman.runtime.settings import Settings
 
 
@@ -23,7 +23,12 @@ async def serve(settings: Settings, source: SettingsSource) -> None:
         addresses = {"rest": f"{scheme}://{own.host}:{gateway.rest_port}/v1", "grpc": f"{own.host}:{gateway.grpc_port}"}
         log.info("gateway serves", **addresses, own_port=gateway.own_port)
         settle()
-        following = asyncio.get_running_loop().create_task(follow(source, gateway.reload))
+
+        async def reload(file: Settings) -> Change:
+            change = await gateway.reload(file)
+            return Change(change.in_force, [*change.need_restart, *process_keys(settings, file)])
+
+        following = asyncio.get_running_loop().create_task(follow(source, reload))
         told = asyncio.get_running_loop().create_task(until_stopped())
         ended, _ = await asyncio.wait({told, *gateway.tasks}, return_when=asyncio.FIRST_COMPLETED)
         following.cancel()

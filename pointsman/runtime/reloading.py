@@ -74,6 +74,15 @@ async def follow(source: SettingsSource, apply: Callable[[Settings], Awaitable[C
                 log.warning("settings that need a restart have changed", keys=change.need_restart)
 
 
+PROCESS: Final = ("log.", "tracing.", "scheduling")
+"""What begins every such key that a process takes at its start alone, whatever service it is."""
+
+
+def process_keys(old: Settings, new: Settings) -> list[str]:
+    """Those that have changed."""
+    return [key for key in changed_keys(old, new) if key.startswith(PROCESS)]
+
+
 def changed_keys(old: Any, new: Any, prefix: str = "") -> Iterator[str]:
     """The keys, `controller.host`, whose values differ; values, of which a header may be a secret, aren't told."""
     if isinstance(old, BaseModel) and type(old) is type(new):

@@ -19,9 +19,11 @@ from pointsman.v1 import route_service_pb2
 from tests.wire.gateway.scripted_controller import SSE, STREAMING, Context, Event, ScriptedController, finished, started
 
 
-def _written(folder: Path, **gateway: object) -> Path:
+def _written(folder: Path, level: str = "info", **gateway: object) -> Path:
     new, settings = folder / "new.yaml", folder / "settings.yaml"
-    new.write_text(json.dumps({"log": {"format": "json"}, "gateway": {"rest_port": 0, "grpc_port": 0, "drain_s": 10, **gateway}}))
+    new.write_text(
+        json.dumps({"log": {"format": "json", "level": level}, "gateway": {"rest_port": 0, "grpc_port": 0, "drain_s": 10, **gateway}})
+    )
     return new.replace(settings)
 
 
@@ -68,11 +70,11 @@ async def test_limits_change_on_sighup_and_a_wrong_file_is_refused(tmp_path: Pat
             return (await client.post(f"{address}/chat/completions", content=b'{"x": "' + b"x" * 2000 + b'"}')).status_code
 
         assert await status() == 413
-        _written(tmp_path, controllers=at, max_body_bytes=4096, drain_s=5)
+        _written(tmp_path, "warning", controllers=at, max_body_bytes=4096, drain_s=5)
         process.send_signal(signal.SIGHUP)
         assert (await _logged(process, "settings read again"))["in_force"] == ["gateway.max_body_bytes"]
         waits = await _logged(process, "settings that need a restart have changed")
-        assert waits["keys"] == ["gateway.drain_s", "gateway.max_body_bytes (on gRPC)"]
+        assert waits["keys"] == ["gateway.drain_s", "gateway.max_body_bytes (on gRPC)", "log.level"]
         assert await status() == 200
         _written(tmp_path, controllers=at, max_body_bites=1)
         process.send_signal(signal.SIGHUP)
