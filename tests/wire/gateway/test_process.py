@@ -19,7 +19,7 @@ from pointsman.v1 import route_service_pb2
 from tests.wire.gateway.scripted_controller import SSE, STREAMING, Context, Event, ScriptedController, finished, started
 
 
-def _written(folder: Path, level: str = "info", **gateway: object) -> Path:
+def _written(folder: Path, level: str = "info", /, **gateway: object) -> Path:
     new, settings = folder / "new.yaml", folder / "settings.yaml"
     new.write_text(
         json.dumps({"log": {"format": "json", "level": level}, "gateway": {"rest_port": 0, "grpc_port": 0, "drain_s": 10, **gateway}})
