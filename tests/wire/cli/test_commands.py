@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import pointsman
 from pointsman.runtime.errors import InvalidModelString
 from pointsman.v1 import route_service_pb2 as pb
 from tests.unit.scorers.preference_files import MY_PAIR, as_jsonl, preferences
-from tests.wire.client.scripted import REQUEST_ID, ScriptedRouteService, serve
+from tests.wire.client.scripted import REQUEST_ID, ScriptedRouteService
 
 
 @dataclass(frozen=True)
@@ -39,19 +38,6 @@ async def pointsman_command(*arguments: str, stdin: str = "", cwd: Path | None =
     async with asyncio.timeout(120):
         out, err = await process.communicate(stdin.encode())
     return Done(process.returncode or 0, out.decode(), err.decode())
-
-
-@pytest.fixture
-def service() -> ScriptedRouteService:
-    """What the server does; a test scripts it."""
-    return ScriptedRouteService()
-
-
-@pytest.fixture
-async def address(service: ScriptedRouteService) -> AsyncIterator[str]:
-    """Where it listens."""
-    async with serve(service) as listening:
-        yield listening
 
 
 async def test_route_shows_the_decision(service: ScriptedRouteService, address: str) -> None:

@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from pointsman.runtime.errors import InvalidModelString
 from pointsman.v1 import route_service_pb2 as pb
 from tests.wire.cli.terminal import on_a_terminal
-from tests.wire.client.scripted import ScriptedRouteService, serve
-
-
-@pytest.fixture
-def service() -> ScriptedRouteService:
-    """What the server does; a test scripts it."""
-    return ScriptedRouteService()
-
-
-@pytest.fixture
-async def address(service: ScriptedRouteService) -> AsyncIterator[str]:
-    """Where it listens."""
-    async with serve(service) as listening:
-        yield listening
+from tests.wire.client.scripted import ScriptedRouteService
 
 
 def said(service: ScriptedRouteService) -> list[tuple[str, list[str]]]:
