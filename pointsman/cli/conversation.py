@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 from rich.text import Text
@@ -64,18 +68,34 @@ class Conversation:
         """One turn: the whole conversation is sent; what is said counts for the next one, unless the request failed."""
         asked = [*self._messages, {"role": "user", "content": prompt}]
         said: list[str] = []
-        with self._client.stream_chat(asked, **self._options) as answer:
+        with self._client.stream_chat(asked, **self._options) as answer, _on_ctrl_c(answer.cancel) as stopped:
             try:
                 show_text(_noted(after_waiting("waiting for an answer", answer.text()), said))
-            except KeyboardInterrupt:
-                sys.stderr.write("stopped\n")
             except RouteError as error:
-                sys.stderr.write(f"{error}\n")
-                return
+                sys.stderr.write("stopped\n" if stopped.is_set() else f"{error}\n")
+                if not stopped.is_set():
+                    return
         if said:
             self._messages = [*asked, {"role": "assistant", "content": "".join(said)}]
         if answer.receipt:
             _show_tier(answer.receipt)
+
+
+@contextmanager
+def _on_ctrl_c(stop: Callable[[], object]) -> Iterator[threading.Event]:
+    """Has Ctrl-C stop what the block waits for, and tells whether it did. A KeyboardInterrupt may come in the middle of gRPC's own code,
+    and leave its channel locked; so may a call of it by the signal's handler, hence the thread."""
+    pressed = threading.Event()
+
+    def press(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        threading.Thread(target=stop, daemon=True).start()
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _noted(pieces: Iterator[str], said: list[str]) -> Iterator[str]:

@@ -55,8 +55,6 @@ async def test_ctrl_c_stops_the_answer_and_ctrl_d_the_conversation(service: Scri
             await service.cancelled.wait()
         service.hangs = False
         terminal.type("two\n")
-        if not await terminal.shows("Paris", 15):  # seen once in a run of all tests: the line was lost on its way to a busy process
-            terminal.type("two\n")
         await terminal.until("Paris")
         await terminal.until("> ")
         terminal.type("\x04")
