@@ -19,9 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks.decisions import compare, prompts, route
+from benchmarks.decisions import cold, compare, prompts, route
 
-_PARTS: Final = {"route": route.tables, "compare": compare.tables}
+_PARTS: Final = {"route": route.tables, "compare": compare.tables, "cold": cold.tables}
 
 
 def main() -> None:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import uvloop
 
+from benchmarks.imitated.service import Imitated, imitated_service
 from pointsman.client import AsyncClient
 from pointsman.loadtest import rpc
 from pointsman.loadtest.driving import Load, drive
 from pointsman.loadtest.prompts import made
 from pointsman.loadtest.samples import Summary, summary
-from tests.support.processes import Service, service
-from tests.support.product import free_ports
 
 TITLE: Final = "From one to four replicas of a simulated GPU"
 _READY_S: Final = 120.0
@@ -57,51 +54,31 @@ def measured(options: argparse.Namespace) -> list[str]:
 async def _cell(replicas: int, options: argparse.Namespace) -> Cell:
     callers = options.callers * replicas
     with tempfile.TemporaryDirectory() as work:
-        async with _controller(Path(work), replicas, options) as (controller, metrics_port):
-            client = AsyncClient(controller)
+        async with imitated_service(Path(work), {"sleeping": _scale(replicas, options)}, **_controller(options)) as running:
+            await _all_there(running, replicas, options)
+            client = AsyncClient(running.address)
             async with rpc.calls(client, made(), kind="route", model="router-sleeping-0.5", timeout_s=30) as call:
                 samples = await drive(call, Load(options.seconds, warmup_s=3, concurrency=callers))
-            size = await asyncio.to_thread(_mean, metrics_port, "pointsman_scorer_batch_prompts")
+            size = await asyncio.to_thread(_mean, running.metrics_port, "pointsman_scorer_batch_prompts")
     found = Cell(replicas, callers, summary(samples, options.seconds), size)
     print(found, file=sys.stderr)
     return found
 
 
-@contextlib.asynccontextmanager
-async def _controller(folder: Path, replicas: int, options: argparse.Namespace) -> AsyncIterator[tuple[str, int]]:
-    """A ready one before so many replicas: its address, and its metrics' port."""
-    serve, http, grpc, metrics = free_ports(4)
-    scale = {"min_replicas": replicas, "max_replicas": replicas, "num_cpus": 0.1, "max_batch": _LONGEST, "on_failure": "error"}
-    backend = {"base_url": "http://127.0.0.1:9/v1", "model": "none"}
-    settings: dict[str, Any] = {
-        "scorers": {"grpc_port": serve, "http_port": http},
-        "strategies": {"sleeping": {**scale, "options": {"batch_ms": options.batch_ms}}},
-        "controller": {
-            "grpc_port": grpc,
-            "metrics_port": metrics,
-            "scorers": f"127.0.0.1:{serve}",
-            "calls_per_replica": options.calls_per_replica,
-            "max_batch": _LONGEST,
-            "max_waiting": 4096,
-            "max_lag_s": None,
-        },
-        "backends": {"strong": backend, "weak": backend},
-        "records_dir": str(folder / "records"),
-    }
-    async with service("benchmarks.endurance.sleeping", folder, settings) as scorers, service("controller", folder, settings) as controller:
-        try:
-            await _all_there(f"127.0.0.1:{grpc}", metrics, replicas, options)
-            yield f"127.0.0.1:{grpc}", metrics
-        finally:
-            await _stopped(controller)
-            await _stopped(scorers)
+def _scale(replicas: int, options: argparse.Namespace) -> dict[str, Any]:
+    count = {"min_replicas": replicas, "max_replicas": replicas, "num_cpus": 0.1, "max_batch": _LONGEST}
+    return {**count, "on_failure": "error", "options": {"batch_ms": options.batch_ms}}
 
 
-async def _all_there(address: str, metrics: int, replicas: int, options: argparse.Namespace) -> None:
+def _controller(options: argparse.Namespace) -> dict[str, Any]:
+    return {"calls_per_replica": options.calls_per_replica, "max_batch": _LONGEST, "max_waiting": 4096, "max_lag_s": None}
+
+
+async def _all_there(running: Imitated, replicas: int, options: argparse.Namespace) -> None:
     """Until all decisions are scored and come as fast as one replica fewer could hardly make them. Raises `TimeoutError`."""
     until = time.monotonic() + _READY_S
     while time.monotonic() < until:
-        async with rpc.calls(AsyncClient(address), made(), kind="route", model="router-sleeping-0.5", timeout_s=30) as call:
+        async with rpc.calls(AsyncClient(running.address), made(), kind="route", model="router-sleeping-0.5", timeout_s=30) as call:
             samples = await drive(call, Load(1, concurrency=_LONGEST * 2 * replicas))
         good = sum(not sample.error for sample in samples)
         print(f"{replicas} replicas: {good} decisions in a second", file=sys.stderr)
@@ -109,14 +86,6 @@ async def _all_there(address: str, metrics: int, replicas: int, options: argpars
             return
         await asyncio.sleep(0.5)
     raise TimeoutError(f"{replicas} replicas weren't there within {_READY_S:.0f} s")
-
-
-async def _stopped(running: Service) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        running.process.terminate()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(60):
-            await running.process.wait()
 
 
 def _mean(port: int, histogram: str) -> float:

@@ -18,32 +18,18 @@ from typing import Any, Final
 
 import psutil
 
-from benchmarks.endurance.sleeping import SleepingRouter
+from benchmarks.imitated.models import ImitatedReplica
 from pointsman.runtime.scorer_deployment import LOGGING, SERVICER
-from pointsman.runtime.settings import Settings, StrategySettings
+from pointsman.runtime.settings import Settings
 from scorers import serve
 from scorers.instance import Instance
 from scorers.reload import Deployed
-from scorers.replica import ScorerReplica
-from scorers.scorer import Scorer
 from scorers.serve import _stop as stop_one
 
 NODES: Final = 3
 CPUS: Final = 4
 """Of each node; a replica takes one."""
 _held: list[Any] = []  # Ray's nodes live as long as this process
-
-
-class NamedReplica(ScorerReplica):
-    """A replica of a strategy of any name, whose router sleeps."""
-
-    async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """See `ScorerReplica`."""
-        router = type("NamedRouter", (SleepingRouter,), {"strategy": self._strategy})
-        settings = StrategySettings.model_validate({**user_config, "options": {}})
-        batch_s = user_config["options"]["batch_ms"] / 1000
-        if self._scorer is None:
-            self._scorer = Scorer(lambda _: router(batch_s), settings)
 
 
 def start(settings: Settings, instance: Instance) -> None:
@@ -110,7 +96,7 @@ def main() -> int:
     from pointsman.runtime.process import main as run
     from scorers.process import serve as serving
 
-    vars(serve).update(ScorerReplica=NamedReplica, _start=start, _stop=stop)
+    vars(serve).update(ScorerReplica=ImitatedReplica, _start=start, _stop=stop)
     return run("scorers", serving)
 
 

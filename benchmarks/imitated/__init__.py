@@ -1,0 +1,1 @@
+"""Scorers whose models take time and nothing else, where that is what is asked."""
