@@ -73,8 +73,10 @@ def _as_written(value: str) -> str:
 
 def check_sendable(headers: Iterable[tuple[str, str]]) -> None:
     """Raises `InvalidRequest` for a header that HTTP can't carry; one with a line break would become two."""
-    if not all(is_sendable(name, value) for name, value in headers):
-        raise InvalidRequest("A header's name or value is nothing that HTTP can carry.", param="headers")
+    for name, value in headers:
+        if not is_sendable(name, value):
+            said = f"The header {name[:64]!r} can't be sent: its name or its value has a character that HTTP has no place for."
+            raise InvalidRequest(said, param="headers")
 
 
 def passes_back(name: str) -> bool:

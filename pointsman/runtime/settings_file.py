@@ -123,7 +123,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise SettingsError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{path}: not UTF-8") from None
+        raise SettingsError(f"{path}: not UTF-8; save it as UTF-8") from None
 
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
