@@ -11,7 +11,7 @@ from google.protobuf.message import Message as ProtoMessage
 
 from pointsman.client.access import Access, opening
 from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
-from pointsman.client.failures import from_rpc_error, from_status
+from pointsman.client.failures import from_rpc_error
 from pointsman.client.messages import Message, text_of
 from pointsman.client.requests import (
     ChatOptions,
@@ -22,45 +22,40 @@ from pointsman.client.requests import (
     route_request,
     stream_request,
 )
+from pointsman.client.streamed import Streamed
 from pointsman.v1 import route_service_pb2 as pb
-from pointsman.v1 import routing_pb2
 from pointsman.v1.route_service_pb2_grpc import RouteServiceStub
 
 Answer = TypeVar("Answer", bound=ProtoMessage)
 
 
-class ChatStream:
+class ChatStream(Streamed):
     """A streamed answer: iterate over its events, or over `text()`.
 
     `receipt` is there once the stream has ended. Leaving the `with` block, or `cancel`, stops the backend too.
     """
 
     def __init__(self, events: Iterator[pb.StreamChatCompletionResponse], cancel: Callable[[], object], address: str) -> None:
+        super().__init__(address)
         self._events = events
         self._cancel = cancel
-        self._address = address
-        self.receipt: routing_pb2.Receipt | None = None
 
     def __iter__(self) -> Iterator[pb.StreamChatCompletionResponse]:
         return self
 
     def __next__(self) -> pb.StreamChatCompletionResponse:
-        """The next event, an `error` event included. Raises `RouteError` where the call itself failed."""
+        """The next event, an `error` event included. Raises `RouteError` where the call itself failed, `AnswerCut` once it had begun."""
         try:
-            event = next(self._events)
+            return self._noted(next(self._events))
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self._address) from None
-        if event.HasField("receipt"):
-            self.receipt = event.receipt
-        return event
+            raise self._failed(from_rpc_error(error, self._address)) from None
 
     def text(self) -> Iterator[str]:
-        """The pieces of the first answer. Raises `RouteError` after the last piece where the answer was cut."""
+        """The pieces of the first answer. Raises `AnswerCut` after the last piece where the answer broke off."""
         cut = None
         for event in self:
-            if event.HasField("error"):
-                cut = from_status(event.error)
-            elif piece := text_of(event.chunk.deltas):
+            cut = self._cut(event) or cut
+            if piece := text_of(event.chunk.deltas):
                 yield piece
         if cut:
             raise cut

@@ -93,7 +93,7 @@ def _undetailed(code: grpc.StatusCode, text: str, server: str) -> PointsmanError
         full.by_process = True
         return full
     if code is grpc.StatusCode.CANCELLED:
-        return errors.Cancelled("The call was cancelled.")
+        return errors.Cancelled("The call was cancelled, by its caller or by a service that stopped.")
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return errors.Unimplemented(text or "The server doesn't know this call; is it of an earlier release?")
     return InternalError()
