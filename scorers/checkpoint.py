@@ -87,7 +87,9 @@ def load_tensors(folder: Path, config: CheckpointConfig, shapes: Mapping[str, tu
     except OSError as error:
         raise CheckpointRefused(f"{file}: can't be read: {error.strerror}.") from None
     if hashlib.sha256(data).hexdigest() != config.weights_sha256:
-        raise CheckpointRefused(f"{file}: not the file that config.json was written for (its sha256 differs).")
+        raise CheckpointRefused(
+            f"{file}: not the file that config.json was written for (its sha256 differs); copy the checkpoint again, whole."
+        )
     try:
         tensors: dict[str, NDArray[np.float32]] = load(data)
     except (SafetensorError, ValueError) as error:
@@ -101,12 +103,12 @@ def require_embedder(config: CheckpointConfig, fitted: EmbedderIdentity, embedde
     if (embedder.id, embedder.dim) != (fitted.id, fitted.dim):
         raise EmbedderMismatch(
             f"The checkpoint {config.version} was fitted to {fitted.id} with {fitted.dim} dimensions, "
-            f"and the embedder here is {embedder.id} with {embedder.dim}."
+            f"and the embedder here is {embedder.id} with {embedder.dim}; options.embedder names another, or train again."
         )
     if embedder.sha256 != fitted.sha256:
         raise EmbedderMismatch(
             f"The checkpoint {config.version} was fitted to {fitted.id} with weights sha256:{fitted.sha256[:12]}, "
-            f"and the weights here are sha256:{embedder.sha256[:12]}: its win rates would mean nothing."
+            f"and the weights here are sha256:{embedder.sha256[:12]}: its win rates would mean nothing; take those, or train again."
         )
 
 
