@@ -27,6 +27,7 @@ from pointsman.runtime.errors import (
     DeadlineExceeded,
     PointsmanError,
 )
+from pointsman.runtime.settings_file import SettingsError
 
 PASSED_THROUGH: Final = frozenset({400, 404, 413, 422})  # the caller's own mistakes, in the backend's words
 _PIECE_BYTES: Final = 256 << 10
@@ -136,6 +137,9 @@ class Backends:
                 response = await line.session.post(
                     line.url(endpoint), headers=line.headers.of(headers, body), data=_content(body), allow_redirects=False
                 )
+        except SettingsError:
+            # The file, or what is in it, has changed since the settings were read; what is wrong with it is no caller's business.
+            raise BackendAuth(f"The key of the backend {name} can't be used; its key_env or key_file needs a look.", backend=name) from None
         except _FOREIGN as error:
             raise _translated(error, name, remaining, own.first_byte_timeout_s, BackendUnreachable) from None
         answer = Answer(name, response, deadline, own.idle_timeout_s)

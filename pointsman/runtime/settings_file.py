@@ -71,19 +71,24 @@ def load_part(path: Path, schema: type[Part]) -> Part:
         raise SettingsError(_sentences(error, path, text, {}, schema)) from None
 
 
-def read_secret(key_env: str | None, key_file: Path | None) -> str | None:
-    """A key or token, read now so that a changed file counts. Raises `SettingsError` naming what is missing, never its value."""
+def read_secret(key_env: str | None, key_file: Path | None, where: str = "") -> str | None:
+    """A key or token, read now so that a changed file counts; `where` is the setting that names it, without its `_env` or `_file`.
+
+    Raises `SettingsError` naming what is missing, never its value.
+    """
     if key_env:
         if not (key := os.environ.get(key_env, "").strip()):
-            raise SettingsError(f"the environment variable {key_env}, which should hold a secret, is empty or not set")
+            by = f"{where}_env: " if where else ""
+            raise SettingsError(f"{by}the environment variable {key_env}, which should hold a secret, is empty or not set")
         return key
     if key_file:
+        by = f"{where}_file: " if where else ""
         try:
             return key_file.read_text().strip()
         except OSError as error:
-            raise SettingsError(f"the key file {key_file} can't be read: {error.strerror}") from None
+            raise SettingsError(f"{by}the key file {key_file} can't be read: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise SettingsError(f"the key file {key_file} isn't text") from None
+            raise SettingsError(f"{by}the key file {key_file} isn't text") from None
     return None
 
 

@@ -95,7 +95,7 @@ class EndpointEmbedder:
         return Embeddings(vectors, [len(text) > _CHARS_PER_TEXT for text in texts])
 
     def _request(self, texts: list[str]) -> NDArray[np.float32]:
-        key = read_secret(self._options.key_env, self._options.key_file)
+        key = read_secret(self._options.key_env, self._options.key_file, "options.embedder.key")
         headers = {"authorization": f"Bearer {key}"} if key else {}
         try:
             url = f"{self._options.base_url.rstrip('/')}/embeddings"
