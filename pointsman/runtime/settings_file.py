@@ -126,7 +126,8 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"{path}: can't be read: {error.strerror}") from None
+        by = f" ({SETTINGS_ENV} names it)" if os.environ.get(SETTINGS_ENV) == str(path) else ""
+        raise SettingsError(f"{path}: can't be read: {error.strerror}{by}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: not UTF-8; save it as UTF-8") from None
 

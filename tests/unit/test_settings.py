@@ -138,10 +138,13 @@ def test_every_pattern_of_the_settings_is_told_in_words() -> None:
     assert found <= PATTERNS.keys()
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """Not a traceback."""
-    with pytest.raises(SettingsError, match=r"none\.yaml: can't be read"):
+def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a traceback; and where the name came from the environment, by which variable."""
+    with pytest.raises(SettingsError, match=r"none\.yaml: can't be read: No such file or directory$"):
         load_settings(tmp_path / "none.yaml")
+    monkeypatch.setenv("POINTSMAN_SETTINGS", str(tmp_path / "none.yaml"))
+    with pytest.raises(SettingsError, match=r"none\.yaml: can't be read: .* \(POINTSMAN_SETTINGS names it\)$"):
+        load_settings()
 
 
 def test_the_environment_goes_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
