@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import grpc
 from google.protobuf.message import Message as ProtoMessage
 
-from pointsman.client.access import Access, opening
+from pointsman.client.access import Access, opening, with_callers
 from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
 from pointsman.client.failures import from_rpc_error
 from pointsman.client.messages import Message, text_of
@@ -73,6 +73,7 @@ class ChatStream(Streamed):
 
 class Client:
     """RouteService at `address`, `host:port`. `timeout` is in seconds and becomes the call's deadline, scoring and backend included.
+    `metadata` goes with one call: `x-pointsman-request-id`, a trace's `traceparent`.
 
     Every method raises `RouteError`, and `Unreachable` where nothing answers; `ValueError` and `TypeError` for arguments that
     contradict one another or aren't known. Without `tls` (or `credentials`) the connection isn't encrypted, and then an `api_key`
@@ -96,14 +97,17 @@ class Client:
         *,
         messages: Sequence[Message] | None = None,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
         **routing: Unpack[Routing],
     ) -> pb.RouteResponse:
         """Decides and doesn't call: the decision for a prompt or a conversation."""
-        return self._call(self._stub.Route, route_request(prompt, messages, routing), timeout)
+        return self._call(self._stub.Route, route_request(prompt, messages, routing), timeout, metadata)
 
-    def route_batch(self, prompts: Sequence[str], *, timeout: float | None = None, **routing: Unpack[Routing]) -> pb.RouteBatchResponse:
+    def route_batch(
+        self, prompts: Sequence[str], *, timeout: float | None = None, metadata: Mapping[str, str] | None = None, **routing: Unpack[Routing]
+    ) -> pb.RouteBatchResponse:
         """Decides for many prompts; the results are in their order, and one bad prompt fails alone."""
-        return self._call(self._stub.RouteBatch, route_batch_request(prompts, routing), timeout)
+        return self._call(self._stub.RouteBatch, route_batch_request(prompts, routing), timeout, metadata)
 
     def compare_strategies(
         self,
@@ -112,24 +116,39 @@ class Client:
         messages: Sequence[Message] | None = None,
         strategies: Sequence[str] = (),
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> pb.CompareStrategiesResponse:
         """Each strategy's opinion of one prompt; no strategies asks all of them."""
-        return self._call(self._stub.CompareStrategies, compare_request(prompt, messages, strategies), timeout)
+        return self._call(self._stub.CompareStrategies, compare_request(prompt, messages, strategies), timeout, metadata)
 
     def chat(
-        self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]
+        self,
+        messages: Sequence[Message],
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **options: Unpack[ChatOptions],
     ) -> pb.ChatCompletionResponse:
         """Decides, calls the backend, and answers whole."""
-        return self._call(self._stub.ChatCompletion, chat_request(messages, options), timeout)
+        return self._call(self._stub.ChatCompletion, chat_request(messages, options), timeout, metadata)
 
-    def stream_chat(self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> ChatStream:
+    def stream_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatStream:
         """Decides, calls the backend, and streams: chunks, an error if it was cut, the receipt. Failures are raised on iteration."""
-        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout), metadata=self._metadata)
+        call = self._stub.StreamChatCompletion(
+            stream_request(messages, options), timeout=self._seconds(timeout), metadata=with_callers(self._metadata, metadata)
+        )
         return ChatStream(iter(call), call.cancel, self._address)
 
-    def list_strategies(self, *, timeout: float | None = None) -> pb.ListStrategiesResponse:
+    def list_strategies(self, *, timeout: float | None = None, metadata: Mapping[str, str] | None = None) -> pb.ListStrategiesResponse:
         """Strategies with their state, pairs, policies."""
-        return self._call(self._stub.ListStrategies, pb.ListStrategiesRequest(), timeout)
+        return self._call(self._stub.ListStrategies, pb.ListStrategiesRequest(), timeout, metadata)
 
     def close(self) -> None:
         """Ends the connection and every call on it."""
@@ -141,9 +160,11 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _call(self, method: Callable[..., Answer], request: ProtoMessage, timeout: float | None) -> Answer:
+    def _call(
+        self, method: Callable[..., Answer], request: ProtoMessage, timeout: float | None, metadata: Mapping[str, str] | None
+    ) -> Answer:
         try:
-            return method(request, timeout=self._seconds(timeout), metadata=self._metadata)
+            return method(request, timeout=self._seconds(timeout), metadata=with_callers(self._metadata, metadata))
         except grpc.RpcError as error:
             raise from_rpc_error(error, self._address) from None
 
