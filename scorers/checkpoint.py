@@ -115,15 +115,21 @@ def require_embedder(config: CheckpointConfig, fitted: EmbedderIdentity, embedde
 def write_checkpoint(
     folder: Path, schema: type[Config], config: Mapping[str, Any], tensors: Tensors, figures: Mapping[str, Any], card: str
 ) -> Config:
-    """Writes all four files and returns the config, `weights_sha256` added; config.json goes last, so a torn write never loads."""
+    """Writes all four files and returns the config, `weights_sha256` added; config.json goes last, so a torn write never loads.
+
+    Raises `OSError` naming the folder.
+    """
     data: bytes = save(dict(tensors))
     checked = schema.model_validate({**config, "weights_sha256": hashlib.sha256(data).hexdigest()})
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").unlink(missing_ok=True)
-    (folder / _WEIGHTS).write_bytes(data)
-    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    (folder / "config.json").write_text(json.dumps(checked.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").unlink(missing_ok=True)
+        (folder / _WEIGHTS).write_bytes(data)
+        (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        (folder / "config.json").write_text(json.dumps(checked.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:  # that of a full disk names nothing
+        raise OSError(error.errno, error.strerror, str(folder)) from None
     return checked
 
 
