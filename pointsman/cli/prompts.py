@@ -35,7 +35,7 @@ def read_prompts(file: Path) -> list[str]:
     else:
         prompts = [line for line in text.split("\n") if line.strip()]
     if not prompts:
-        raise CommandFailed(f"{named}: there is no prompt in it; it has one a line, or a column {_COLUMN!r} (.csv, .jsonl)", USAGE)
+        raise CommandFailed(f"{named}: there is no prompt in it; it takes one a line, or a column {_COLUMN!r} (.csv, .jsonl)", USAGE)
     return prompts
 
 
