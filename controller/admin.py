@@ -19,6 +19,7 @@ from controller.sampling import Example
 from controller.stats import stats_of
 from pointsman.runtime.decision_headers import tier_name
 from pointsman.runtime.errors import InvalidRequest, PointsmanError, UnknownPair
+from pointsman.runtime.no_such import no_such_sentence
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, routing_pb2
 
 log = structlog.get_logger()
@@ -61,7 +62,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         pairs = self._generations.now.settings.pairs
         # One that was pinned and then taken out of the settings can still be released.
         if pair not in pairs and self._pins.tier(pair) == routing_pb2.TIER_UNSPECIFIED:
-            raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {', '.join(sorted(pairs))}.", param="pair")
+            raise UnknownPair(no_such_sentence("pair", pair, pairs), param="pair")
         if request.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
             raise InvalidRequest("The tier must be TIER_STRONG or TIER_WEAK, or TIER_UNSPECIFIED to release.", param="tier")
         duration_s = request.duration.seconds + request.duration.nanos / 1e9 if request.HasField("duration") else None

@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from controller.admin import AdminService
+from controller.backend_headers import read_key
 from controller.coalescing import CoalescingMetrics
 from controller.decision_cache import DecisionCache
 from controller.decision_log import DecisionLog
@@ -35,7 +36,6 @@ from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, 
 from pointsman.runtime.lifecycle import settle, until_stopped
 from pointsman.runtime.reloading import Change, SettingsSource, follow
 from pointsman.runtime.settings import Settings
-from pointsman.runtime.settings_file import read_secret
 from pointsman.runtime.shedding import Shedding
 from pointsman.runtime.tls import ServerTls, server_tls
 from pointsman.runtime.unreadable import ReadableOnly
@@ -79,8 +79,8 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
     shedding = Shedding(lambda: own.max_lag_s, registry)
     guard = Guard(own, shedding)
     warn_if_open(own)
-    for backend in settings.backends.values():
-        read_secret(backend.key_env, backend.key_file)
+    for name, backend in settings.backends.items():
+        read_key(backend, name)
     book = RecordBook([SHIPPED_RECORDS, settings.records_dir], settings.records_dir)
     watch = Watch(own, book.records)
     book.on_change(watch.use)

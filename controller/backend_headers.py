@@ -13,7 +13,7 @@ from pointsman import __version__
 from pointsman.runtime.backend_settings import BackendSettings
 from pointsman.runtime.errors import InvalidRequest
 from pointsman.runtime.header_syntax import is_sendable
-from pointsman.runtime.settings_file import read_secret
+from pointsman.runtime.settings_file import SettingsError, read_secret
 
 _USER_AGENT: Final = f"pointsman/{__version__}"
 _HOP_BY_HOP: Final = frozenset(
@@ -52,13 +52,21 @@ class RequestHeaders:
         """For a request with this body."""
         sent = CIMultiDict(self._fixed)
         sent["content-length"] = str(len(body))
-        if self._key_header not in self._fixed and (key := read_secret(self._settings.key_env, self._settings.key_file)):
+        if self._key_header not in self._fixed and (key := read_key(self._settings)):
             sent[self._key_header] = f"Bearer {key}" if self._key_header == "authorization" else key
         for name, value in headers:
             if (name := name.lower()) not in self._not_callers:
                 sent.add(name, _as_written(value))
         sent.setdefault("user-agent", _USER_AGENT)
         return sent
+
+
+def read_key(backend: BackendSettings, name: str = "") -> str | None:
+    """A backend's key, as it is now. Raises `SettingsError`, naming the backend, for one that is missing or that no header can carry."""
+    key = read_secret(backend.key_env, backend.key_file, f"backends.{name}.key")
+    if key and not is_sendable(backend.key_header, key):
+        raise SettingsError(f"backends.{name}.key_{'env' if backend.key_env else 'file'}: the key has characters that no header can carry")
+    return key
 
 
 def _as_written(value: str) -> str:
@@ -73,8 +81,10 @@ def _as_written(value: str) -> str:
 
 def check_sendable(headers: Iterable[tuple[str, str]]) -> None:
     """Raises `InvalidRequest` for a header that HTTP can't carry; one with a line break would become two."""
-    if not all(is_sendable(name, value) for name, value in headers):
-        raise InvalidRequest("A header's name or value is nothing that HTTP can carry.", param="headers")
+    for name, value in headers:
+        if not is_sendable(name, value):
+            said = f"The header {name[:64]!r} can't be sent: its name or its value has a character that HTTP has no place for."
+            raise InvalidRequest(said, param="headers")
 
 
 def passes_back(name: str) -> bool:

@@ -27,6 +27,7 @@ from pointsman.runtime.errors import (
     DeadlineExceeded,
     PointsmanError,
 )
+from pointsman.runtime.settings_file import SettingsError
 
 PASSED_THROUGH: Final = frozenset({400, 404, 413, 422})  # the caller's own mistakes, in the backend's words
 _PIECE_BYTES: Final = 256 << 10
@@ -136,6 +137,9 @@ class Backends:
                 response = await line.session.post(
                     line.url(endpoint), headers=line.headers.of(headers, body), data=_content(body), allow_redirects=False
                 )
+        except SettingsError:
+            # The file, or what is in it, has changed since the settings were read; what is wrong with it is no caller's business.
+            raise BackendAuth(f"The key of the backend {name} can't be used; its key_env or key_file needs a look.", backend=name) from None
         except _FOREIGN as error:
             raise _translated(error, name, remaining, own.first_byte_timeout_s, BackendUnreachable) from None
         answer = Answer(name, response, deadline, own.idle_timeout_s)
@@ -176,16 +180,19 @@ def _passed_back(response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
 
 def _translated(error: Exception, name: str, remaining: float, at_most_s: float, when_lost: type[BackendError]) -> PointsmanError:
     """A step that had `remaining` seconds of its deadline and `at_most_s` of its own, and failed: in our words."""
+    where = f"backends.{name}.base_url"
     if isinstance(error, aiohttp.ServerTimeoutError):
-        return BackendTimeout(f"The backend {name} could not be reached in time.", backend=name)
+        return BackendTimeout(f"The backend {name} didn't take a connection within its connect_timeout_s; is {where} right?", backend=name)
     if isinstance(error, TimeoutError):
         if remaining <= at_most_s:
-            return DeadlineExceeded(f"The deadline passed while the backend {name} was answering.", backend=name)
-        return BackendTimeout(f"The backend {name} sent nothing for {at_most_s:g} s.", backend=name)
+            return DeadlineExceeded(f"The deadline passed while the backend {name} was answering; give the call longer.", backend=name)
+        limit = "first_byte_timeout_s" if when_lost is BackendUnreachable else "idle_timeout_s"
+        return BackendTimeout(f"The backend {name} sent nothing for {at_most_s:g} s, its {limit}.", backend=name)
     if isinstance(error, aiohttp.ClientResponseError):
-        return BackendFailed(f"The backend {name} answered with something that isn't HTTP.", backend=name)
-    what = "can't be reached" if when_lost is BackendUnreachable else "cut the connection before its answer was complete"
-    return when_lost(f"The backend {name} {what}.", backend=name, retry_after_s=1)
+        return BackendFailed(f"The backend {name} answered with something that isn't HTTP; is {where} right?", backend=name)
+    cut = "cut the connection before its answer was complete; try again."
+    what = f"can't be reached; is {where} right?" if when_lost is BackendUnreachable else cut
+    return when_lost(f"The backend {name} {what}", backend=name, retry_after_s=1)
 
 
 def _refuse_failures(name: str, response: aiohttp.ClientResponse) -> None:
@@ -198,8 +205,10 @@ def _refuse_failures(name: str, response: aiohttp.ClientResponse) -> None:
         error = BackendAuth(f"The backend {name} refused our key ({status}); its key_env or key_file needs a look.", backend=name)
     elif status == 429:
         retry_after_s = 1.0 if wait_s is None else wait_s
-        error = BackendRateLimited(f"The backend {name} is at its rate limit.", backend=name, retry_after_s=retry_after_s)
+        said = f"The backend {name} is at its rate limit; try again in {retry_after_s:g} s."
+        error = BackendRateLimited(said, backend=name, retry_after_s=retry_after_s)
     else:
-        error = BackendFailed(f"The backend {name} answered {status}.", backend=name, retry_after_s=wait_s)
+        advice = f"backends.{name}.base_url is to name where that leads" if 300 <= status < 400 else "its own log says why"
+        error = BackendFailed(f"The backend {name} answered {status}; {advice}.", backend=name, retry_after_s=wait_s)
     error.answered, error.wait_s = status, wait_s
     raise error

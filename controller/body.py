@@ -42,7 +42,7 @@ def parse_body(raw: bytes, *, reads: Collection[str], max_bytes: int) -> Body:
     Raises `InvalidBody` or `InvalidModelString`.
     """
     if len(raw) > max_bytes:
-        raise BodyTooLarge(f"The body is longer than {max_bytes} bytes.")
+        raise BodyTooLarge(f"The body is longer than the {max_bytes:,} bytes of controller.max_body_bytes; send less.")
     fields = _parsed(raw)
     spans = _top_level_spans(raw, {"model", *reads})
     if "model" not in fields:
@@ -76,7 +76,7 @@ def _top_level_spans(raw: bytes, once: Collection[str]) -> dict[str, tuple[int, 
     while field := _FIELD.match(raw, at):
         key = field[1][1:-1].decode() if b"\\" not in field[1] else orjson.loads(field[1])
         if key in spans and key in once:
-            raise InvalidBody(f"{key} appears twice in the body.", param=key)
+            raise InvalidBody(f"{key} appears twice in the body; send it once.", param=key)
         start, at = field.span(2) if field[2] else (field.end(), _nested_end(raw, field.end()))
         spans[key] = (start, at)
     return spans

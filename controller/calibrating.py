@@ -22,6 +22,7 @@ from pointsman.calibration.making import (
 )
 from pointsman.calibration.record import CalibrationRecord
 from pointsman.runtime.errors import InvalidRequest, UnknownPair, UnknownStrategy
+from pointsman.runtime.no_such import no_such_sentence
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import calibration_pb2
 
@@ -63,11 +64,10 @@ class Calibrator:
     def _checked(self, start: Start) -> str:
         """The pair's name."""
         if start.strategy not in self._settings.strategies:
-            known = ", ".join(sorted(self._settings.strategies))
-            raise UnknownStrategy(f"No strategy is named {start.strategy[:64]!r}; there are: {known}.", param="start.strategy")
+            raise UnknownStrategy(no_such_sentence("strategy", start.strategy, self._settings.strategies), param="start.strategy")
         pair = start.pair or "default"
         if pair not in self._settings.pairs:
-            raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {', '.join(sorted(self._settings.pairs))}.", param="start.pair")
+            raise UnknownPair(no_such_sentence("pair", pair, self._settings.pairs), param="start.pair")
         for number, target in enumerate(start.targets):
             name, where = target.WhichOneof("target"), f"start.targets[{number}]"
             if not name:

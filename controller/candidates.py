@@ -53,7 +53,8 @@ def capable(candidates: Sequence[Candidate], needs: Needs, backends: Mapping[str
     what = "; ".join(f"{name} lacks {', '.join(lacking)}" for name, lacking in missing.items())
     first = next(iter(missing[candidates[0].backend].values()))
     of = f" of the pair {pair}" if pair else ""
-    raise MissingCapability(f"No backend{of} that may answer can take this request: {what}.", param=first)
+    advice = "Leave that out, or ask for another pair"
+    raise MissingCapability(f"No backend{of} that may answer can take this request: {what}. {advice}.", param=first)
 
 
 def _with_fallbacks(

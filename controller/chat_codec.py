@@ -31,7 +31,7 @@ def chat_to_body(chat: chat_pb2.Chat, model: str, *, stream: bool) -> bytes:
     if chat.extra_json:
         extra = _json_object(chat.extra_json, "extra_json")
         if both := sorted(extra.keys() & body.keys()):
-            raise InvalidBody(f"extra_json sets {both[0]}, which is set already.", param="extra_json")
+            raise InvalidBody(f"extra_json sets {both[0]}, which the chat sets already; leave one out.", param="extra_json")
         if extra:
             return orjson.dumps(body)[:-1] + b"," + chat.extra_json.strip()[1:].encode()
     return orjson.dumps(body)
@@ -51,9 +51,9 @@ def _sendable(value: float, where: str) -> float:
 def _message(message: chat_pb2.ChatMessage, where: str, given: Callable[[str, str], Any]) -> dict[str, Any]:
     """`given` is what becomes of JSON that a field holds as text."""
     if not message.role:
-        raise InvalidBody(f"{where}.role is missing.", param=f"{where}.role")
+        raise InvalidBody(f"{where}.role is missing; it is system, user, assistant or tool.", param=f"{where}.role")
     if message.HasField("content") and message.parts:
-        raise InvalidBody(f"{where} has both content and parts.", param=where)
+        raise InvalidBody(f"{where} has both content and parts; send one of them.", param=where)
     content: Any = message.content if message.HasField("content") else None
     if message.parts:
         content = [_part(part, f"{where}.parts[{index}]", given) for index, part in enumerate(message.parts)]
@@ -77,7 +77,7 @@ def _part(part: chat_pb2.ContentPart, where: str, given: Callable[[str, str], An
             return {"type": "image_url", "image_url": {"url": part.image_url}}
         case "json":
             return given(part.json, f"{where}.json")
-    raise InvalidBody(f"{where} is empty.", param=where)
+    raise InvalidBody(f"{where} is empty; it needs text, image_url or json.", param=where)
 
 
 def _tool(tool: chat_pb2.Tool, where: str) -> dict[str, Any]:
@@ -136,7 +136,8 @@ def chunk_from_event(event: bytes) -> route_service_pb2.ChatCompletionChunk:
 def _answer(body: bytes, backend: str) -> dict[str, Any]:
     answer = _loads(body)
     if not isinstance(answer, dict):
-        raise BackendFailed(f"The backend {backend} answered with something that isn't a JSON object.", backend=backend)
+        what = f"answered with something that isn't a JSON object; is backends.{backend}.base_url an OpenAI-compatible API's?"
+        raise BackendFailed(f"The backend {backend} {what}", backend=backend)
     return answer
 
 

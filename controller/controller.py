@@ -33,6 +33,7 @@ from pointsman.runtime import tracing
 from pointsman.runtime.decision_headers import decision_headers
 from pointsman.runtime.errors import InvalidBody, NotFound, PointsmanError, UnknownStrategy, error_name
 from pointsman.runtime.model_string import parse_model_string
+from pointsman.runtime.no_such import no_such_sentence
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import caller_pb2, routing_pb2
 
@@ -124,11 +125,10 @@ class Controller:
         strategies = permitted_strategies(strategies, self._settings, caller)
         for name in strategies:
             if name not in self._settings.strategies:
-                known = ", ".join(sorted(self._settings.strategies))
-                raise UnknownStrategy(f"No strategy is named {name[:64]!r}; there are: {known}.", param="strategies")
+                raise UnknownStrategy(no_such_sentence("strategy", name, self._settings.strategies), param="strategies")
         text = self._text(prompt)
         if not text.strip():
-            raise InvalidBody("There is no user text to compare strategies on.", param="input")
+            raise InvalidBody("There is no text to compare strategies on: send a prompt, or a user's message with text.", param="input")
         asked = [self._decider.ask(name, text, "", deadline) for name in strategies]
         return [opinion for opinion, _ in await asyncio.gather(*asked)]
 
@@ -139,7 +139,7 @@ class Controller:
         with self._in_use(), self._receipt(call.request_id, call.caller) as receipt:
             endpoint = ENDPOINTS.get(call.endpoint)
             if endpoint is None:
-                raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}.")
+                raise NotFound(f"Nothing answers at {call.endpoint[:64]!r}; there are: {', '.join(ENDPOINTS)}.")
             receipt.endpoint = call.endpoint
             own = self._settings.controller
             body = parse_body(call.body, reads=endpoint.reads, max_bytes=own.max_body_bytes)

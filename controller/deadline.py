@@ -30,4 +30,4 @@ class Deadline:
     def check(self) -> None:
         """Raises `DeadlineExceeded` where nothing is left."""
         if self.remaining() <= 0:
-            raise DeadlineExceeded("The deadline passed before there was an answer.")
+            raise DeadlineExceeded("The deadline passed before there was an answer; give the call longer.")

@@ -128,7 +128,7 @@ class Decider:
         why = f"The strategy {strategy} can't score now ({reason_name(reason)})"
         if instead == "error":
             count("refused")
-            raise ScoringFailed(f"{why}.", retry_after_s=1)
+            raise ScoringFailed(f"{why}, and its on_failure is error; try again shortly.", retry_after_s=1)
         may_go_weak = plan.max_quality_loss is None
         if instead == "weak" and may_go_weak:
             count("weak")
@@ -140,7 +140,7 @@ class Decider:
             count("capped_weak")
             return routing_pb2.TIER_WEAK, routing_pb2.REASON_SCORING_CAPPED
         count("capped_refused")
-        message = f"{why}, and enough requests have gone to strong unscored lately (scorer_failure_to_strong_cap)."
+        message = f"{why}, and enough requests have gone to strong unscored lately (scorer_failure_to_strong_cap); try again shortly."
         raise ScoringCapped(message, retry_after_s=1)
 
     def _decision(self, plan: Plan, tier: routing_pb2.Tier.ValueType, reason: routing_pb2.Reason.ValueType) -> routing_pb2.Decision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -93,7 +94,7 @@ class Dispatcher:
             return answered
         if capped:
             raise FallbackCapped(
-                f"{failure.message} Enough requests have fallen back to strong lately (fallback_to_strong_cap).",
+                f"{failure.message} Enough requests have fallen back to strong lately (fallback_to_strong_cap); try again shortly.",
                 backend=failure.backend,
                 retry_after_s=failure.retry_after_s or 1,
             ) from failure
@@ -138,8 +139,9 @@ class Dispatcher:
         if (breaker := self._breakers.get(name)) is None:
             return None
         if (permit := breaker.admit()) is None:
-            message = f"The backend {name} kept failing and isn't called for a while."
-            raise BreakerOpen(message, backend=name, retry_after_s=max(0.001, breaker.retry_after_s))
+            wait_s = max(0.001, breaker.retry_after_s)
+            message = f"The backend {name} kept failing and isn't called for a while; try again in {math.ceil(wait_s)} s."
+            raise BreakerOpen(message, backend=name, retry_after_s=wait_s)
         return permit
 
 

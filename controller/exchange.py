@@ -61,7 +61,8 @@ class Exchange:
             parts.append(piece)
             length += len(piece)
             if length > self._max_bytes:
-                raise BackendFailed(f"The backend {name} answered with more than {self._max_bytes} bytes.", backend=name)
+                said = f"The backend {name} answered with more than {self._max_bytes:,} bytes (controller.max_response_bytes)."
+                raise BackendFailed(said, backend=name)
         body = b"".join(parts)
         checked = self._checked(body)
         self._finish(usage_of(checked), lambda: answered_characters(checked))
@@ -79,7 +80,8 @@ class Exchange:
             if not 200 <= self.answer.status < 300 or self.answer.is_encoded:
                 return None
         name = self.answer.backend
-        raise BackendFailed(f"The backend {name} answered {self.answer.status} with something that isn't JSON.", backend=name)
+        what = f"answered {self.answer.status} with something that isn't JSON; is backends.{name}.base_url an OpenAI-compatible API's?"
+        raise BackendFailed(f"The backend {name} {what}", backend=name)
 
     def _finish(self, usage: routing_pb2.Usage | None, answered_characters: Callable[[], int]) -> None:
         self.receipt.timings.total_s = monotonic() - self._begun

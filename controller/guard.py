@@ -70,7 +70,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 "controller.token_file or token_env, with controller.tls and client_certificates: required, or on loopback."
             )
         if self._needs_token and not self._tokens.allow(dict(call.invocation_metadata or ())):
-            return Unauthenticated("The controller's token is missing or wrong.")
+            return Unauthenticated("The controller's token is missing or wrong; send it as `authorization: Bearer <token>` (--token-file).")
         return self._shedding.refusal() if method.startswith(_ROUTE) and not method.endswith(_PROBE) else None
 
 

@@ -18,6 +18,7 @@ from pointsman.runtime.errors import (
     UnknownStrategy,
 )
 from pointsman.runtime.model_string import is_router, parse_model_string
+from pointsman.runtime.no_such import no_such_sentence
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import routing_pb2
 
@@ -71,7 +72,7 @@ class Plans:
         """The plan of a spec; `session` counts where the spec names none. Raises what is wrong with the spec, by name."""
         session = spec.session or session
         if len(session.encode()) > MAX_SESSION_BYTES:
-            raise InvalidRoutingSpec(f"The session is longer than {MAX_SESSION_BYTES} bytes.", param="session")
+            raise InvalidRoutingSpec(f"The session is longer than {MAX_SESSION_BYTES} bytes; send a hash of it.", param="session")
         if spec.session:
             spec = routing_pb2.RoutingSpec.FromString(spec.SerializeToString())
             spec.ClearField("session")
@@ -90,7 +91,7 @@ def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings) -> Plan:
     spec = _expanded(spec, settings)
     pair = spec.pair or "default"
     if pair not in settings.pairs:
-        raise UnknownPair(f"No pair is named {pair[:64]!r}; there are: {_names(settings.pairs)}.", param="pair")
+        raise UnknownPair(no_such_sentence("pair", pair, settings.pairs), param="pair")
     strategies = _strategies(spec, settings)
     if spec.tier != routing_pb2.TIER_UNSPECIFIED:
         if spec.tier not in routing_pb2.Tier.values():  # an open enum lets any number in
@@ -144,17 +145,16 @@ def _named_backend(model: str, settings: Settings) -> str | None:
 def _expanded(spec: routing_pb2.RoutingSpec, settings: Settings) -> routing_pb2.RoutingSpec:
     """The spec with its model string and its policy written out; what it says itself wins over both."""
     if spec.model and (spec.strategies or spec.policy):
-        raise InvalidRoutingSpec("A model string excludes strategies and policy.", param="routing.model")
+        raise InvalidRoutingSpec("A model string excludes strategies and policy; leave out one or the other.", param="routing.model")
     if spec.model:
         spec = _over(spec, parse_model_string(spec.model))
     if spec.policy and spec.strategies:
-        raise InvalidRoutingSpec("A policy excludes strategies.", param="routing.policy")
+        raise InvalidRoutingSpec("A policy excludes strategies, which it names itself; leave out one or the other.", param="routing.policy")
     policy = spec.policy or ("default" if not spec.strategies and "default" in settings.policies else "")
     if not policy:
         return spec
     if policy not in settings.policies:
-        known = _names(settings.policies) or "none"
-        raise UnknownPolicy(f"No policy is named {policy[:64]!r}; there are: {known}.", param="policy")
+        raise UnknownPolicy(no_such_sentence("policy", policy, settings.policies), param="policy")
     chosen = settings.policies[policy]
     below = routing_pb2.RoutingSpec(strategies=chosen.strategies, pair=chosen.pair, policy=policy)
     for target in ("threshold", "strong_share", "max_quality_loss"):
@@ -174,10 +174,10 @@ def _over(spec: routing_pb2.RoutingSpec, below: routing_pb2.RoutingSpec) -> rout
 def _strategies(spec: routing_pb2.RoutingSpec, settings: Settings) -> tuple[str, ...]:
     for name in spec.strategies:
         if name not in settings.strategies:
-            raise UnknownStrategy(f"No strategy is named {name[:64]!r}; there are: {_names(settings.strategies)}.", param="model")
+            raise UnknownStrategy(no_such_sentence("strategy", name, settings.strategies), param="model")
     names = tuple(dict.fromkeys(spec.strategies))
     if len(names) > MAX_STRATEGIES:
-        raise InvalidRoutingSpec(f"{len(names)} strategies are more than {MAX_STRATEGIES}.", param="routing.strategies")
+        raise InvalidRoutingSpec(f"{len(names)} strategies are more than {MAX_STRATEGIES}; name fewer.", param="routing.strategies")
     return names
 
 
@@ -185,7 +185,8 @@ def _target(spec: routing_pb2.RoutingSpec) -> dict[str, Any]:
     """The plan's field and its value."""
     if not (name := spec.WhichOneof("target")):
         raise InvalidRoutingSpec(
-            "The routing spec has no target; it needs a threshold, such as router-mf-0.1 says.", param="routing.threshold"
+            "The routing spec has no target; it needs a threshold, such as router-mf-0.1 says, or a share.",
+            param="routing.threshold",
         )
     return {name: _fraction(getattr(spec, name), name)}
 

@@ -37,7 +37,7 @@ class RecordBook:
         try:
             file = await asyncio.to_thread(write_record, self._writes_to, record)
         except OSError as error:
-            raise Unavailable(f"records_dir can't be written: {error.strerror}.") from None
+            raise Unavailable(f"records_dir can't be written: {error.strerror}. Nothing was kept.") from None
         await self.refresh()
         return file
 

@@ -55,7 +55,8 @@ async def _collected(exchange: Exchange, max_bytes: int) -> bytes:
         length += len(piece)
         if length > max_bytes:
             name = exchange.answer.backend
-            raise BackendFailed(f"The backend {name} streamed more than {max_bytes} bytes unasked.", backend=name)
+            said = f"The backend {name} streamed, unasked, more than {max_bytes:,} bytes (controller.max_response_bytes)."
+            raise BackendFailed(said, backend=name)
     return b"".join(pieces)
 
 

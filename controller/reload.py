@@ -6,9 +6,10 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from controller.backend_headers import read_key
 from pointsman.runtime.reloading import PROCESS, Change, changed_keys, with_values
 from pointsman.runtime.settings import Settings
-from pointsman.runtime.settings_file import SettingsError, read_secret
+from pointsman.runtime.settings_file import SettingsError
 
 LIVE: Final = ("pairs", "policies", "backends")
 LIVE_OWN: Final = (
@@ -50,8 +51,8 @@ def taken_over(running: Settings, file: Settings) -> tuple[Settings, Change]:
     except ValidationError as error:
         wrong = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
         raise SettingsError(f"{wrong} (of those that run: a new one needs a restart of the controller)") from None
-    for backend in settings.backends.values():
-        read_secret(backend.key_env, backend.key_file)
+    for name, backend in settings.backends.items():
+        read_key(backend, name)
     return settings, Change(list(changed_keys(running, settings)), _need_restart(settings, file))
 
 

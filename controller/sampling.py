@@ -53,13 +53,17 @@ class Sampler:
         """The examples' win rates, or recent traffic's where there is none. Raises `InvalidRequest`, `NotCalibrated`, `Unavailable`."""
         state = self._scorers.states[start.strategy]
         if not state.ready:
-            raise Unavailable(f"{start.strategy} isn't ready ({state.detail}).", retry_after_s=1)
+            raise Unavailable(
+                f"{start.strategy} isn't ready ({state.detail}); try again once `pointsman strategies` says that it is.", retry_after_s=1
+            )
         scorer = Scorer(start.strategy, state.checkpoint, state.embedder)
         prompts, scores, outcomes = await self._scored(start.strategy, examples)
         if not prompts:
             return self._recent(scorer, start.name)
         if any(score.checkpoint != scorer.checkpoint for score in scores):
-            raise Unavailable(f"The checkpoint of {start.strategy} was replaced on the way; try again.", retry_after_s=1)
+            raise Unavailable(
+                f"The checkpoint of {start.strategy} was replaced on the way and nothing was written; try again.", retry_after_s=1
+            )
         rates = [score.strong_win_rate for score in scores]
         labels = [Label(rate, *outcome) for rate, outcome in zip(rates, outcomes, strict=True)] if outcomes else []
         sha256 = await asyncio.to_thread(prompts_sha256, prompts)
@@ -87,10 +91,10 @@ class Sampler:
             async with asyncio.TaskGroup() as group:
                 async for example in examples:
                     if len(prompts) == MOST_EXAMPLES:
-                        raise InvalidRequest(f"More than {MOST_EXAMPLES:,} examples.", param="examples")
+                        raise InvalidRequest(f"More than {MOST_EXAMPLES:,} examples; send a sample of them.", param="examples")
                     if (length := length + len(example.prompt.encode())) > self._most_bytes:
                         raise InvalidRequest(
-                            f"The examples' prompts are longer than {self._most_bytes:,} bytes together.", param="examples"
+                            f"The examples' prompts are longer than {self._most_bytes:,} bytes together; send fewer.", param="examples"
                         )
                     outcomes += _outcomes(example, len(prompts), has=bool(outcomes) or not prompts)
                     prompts.append(example.prompt)
@@ -110,13 +114,15 @@ class Sampler:
                 return await self._scorers.score(strategy, text, "", self._settings.scorer_timeout_s)
             except ScoringError:
                 await asyncio.sleep(0.1 * 2**attempt)
-        raise Unavailable(f"{strategy} gave no win rate for an example in {_TRIES} tries; nothing was written.", retry_after_s=5)
+        raise Unavailable(
+            f"{strategy} gave no win rate for an example in {_TRIES} tries, and nothing was written; try again.", retry_after_s=5
+        )
 
 
 def _outcomes(example: Example, number: int, *, has: bool) -> Sequence[tuple[float, float]]:
     where = f"examples[{number}]"
     if not example.prompt.strip():
-        raise InvalidRequest(f"{where}: the prompt is empty.", param=where)
+        raise InvalidRequest(f"{where}: the prompt is empty; leave the example out.", param=where)
     given = example.HasField("strong") + example.HasField("weak")
     if given == 1 or (given and not has) or (not given and has and number):
         raise InvalidRequest(f"{where}: either every example has the outcomes of both tiers, or none has any.", param=where)

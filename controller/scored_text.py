@@ -21,7 +21,7 @@ def scored_text(messages: Sequence[Any], window: Window = "last_user_message") -
     """
     for index, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise InvalidBody(f"messages[{index}] must be an object with a role.", param=f"messages[{index}]")
+            raise InvalidBody(f"messages[{index}] must be an object with a role, such as user.", param=f"messages[{index}]")
     return _of_turns([(f"messages[{index}]", message) for index, message in enumerate(messages)], window)
 
 
@@ -87,7 +87,7 @@ def _text(turn_at: str, message: dict[str, Any]) -> str:
 def _part_texts(parts: Iterable[Any], where: str) -> Iterable[str]:
     for index, part in enumerate(parts):
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-            raise InvalidBody(f"{where}[{index}] must be an object with a type.", param=f"{where}[{index}]")
+            raise InvalidBody(f"{where}[{index}] must be an object with a type, such as text.", param=f"{where}[{index}]")
         if part["type"] in ("text", "input_text", "output_text"):
             if not isinstance(part.get("text"), str):
                 raise InvalidBody(f"{where}[{index}].text must be a string.", param=f"{where}[{index}].text")

@@ -119,7 +119,10 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
             if not exchange.answer.is_stream:
                 answer = await exchange.whole()
                 refuse_rejection(exchange, answer)
-                raise InvalidBody("The backend answered whole and not as a stream.", param="stream")
+                raise InvalidBody(
+                    'The backend answered whole: for a stream the body needs `"stream": true`; ChatCompletion answers whole.',
+                    param="stream",
+                )
             await send_decision(context, exchange.decision, request_id)
             event, longest = route_service_pb2.StreamChatCompletionResponse, self._settings.controller.max_response_bytes
             try:

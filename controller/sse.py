@@ -45,6 +45,7 @@ async def events_of(pieces: AsyncIterator[bytes], backend: str, max_bytes: int) 
         for event in splitter.feed(piece):
             yield event
         if len(splitter) > max_bytes:
-            raise BackendFailed(f"The backend {backend} sent an event of more than {max_bytes} bytes.", backend=backend)
+            said = f"The backend {backend} sent an event of more than {max_bytes:,} bytes (controller.max_response_bytes)."
+            raise BackendFailed(said, backend=backend)
     if rest := splitter.rest():
         yield rest

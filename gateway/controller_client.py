@@ -83,7 +83,9 @@ class ControllerClient:
         try:
             places = await asyncio.to_thread(each_controller, self._controllers)
         except OSError:
-            raise _unavailable(Unavailable("The controllers' addresses can't be looked up; try again shortly."), lost=True) from None
+            raise _unavailable(
+                Unavailable("The controllers' addresses (gateway.controllers) can't be looked up; try again shortly."), lost=True
+            ) from None
         metadata = self._metadata(request_id, trace)
         asked = [self._ask_one(at, method, request, timeout_s, metadata) for at in places]
         answers, failures = list[bytes](), list[tuple[ControllerAt, ControllerFailed]]()
@@ -147,7 +149,7 @@ class ControllerClient:
         if code is grpc.StatusCode.UNAUTHENTICATED:
             # Not the caller's fault, who would take a 401 for a word about his own key.
             self._log_now_and_then("the controller refuses this gateway's credentials", error.details())
-            return _unavailable(Unavailable("The controller refuses the gateway's own credentials; its operator has to mend them."))
+            return _unavailable(Unavailable(_REFUSED))
         lost = code is grpc.StatusCode.UNAVAILABLE and detailed_status(error) is None
         if lost:
             self._log_now_and_then("the controller can't be reached", error.details())
@@ -159,6 +161,12 @@ class ControllerClient:
         if now - self._logged.get(what, -_LOG_EVERY_S) >= _LOG_EVERY_S:
             self._logged[what] = now
             log.error(what, why=why)
+
+
+_REFUSED: Final = (
+    "The controller refuses the gateway's own credentials; whoever runs them has to give both one token "
+    "(gateway.controller_token_file, controller.token_file)."
+)
 
 
 def _unavailable(error: Unavailable, *, lost: bool = False) -> ControllerFailed:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Final, Self
 
-from pointsman.runtime.errors import InvalidRequest
+from pointsman.runtime.errors import DeadlineExceeded, InvalidRequest
 
 TIMEOUT_HEADER: Final = "x-request-timeout"
 LONGEST_S: Final = 86_400.0
@@ -31,6 +31,11 @@ class Deadline:
     def remaining(self) -> float:
         """Seconds left, 0 when it has passed."""
         return max(0.0, self.at - time.monotonic())
+
+
+def not_taken() -> DeadlineExceeded:
+    """Of a caller who reads too slowly."""
+    return DeadlineExceeded("The deadline passed before the caller had taken the answer; read it faster, or give the call longer.")
 
 
 def asked_timeout(said: str | None, default_s: float) -> float:

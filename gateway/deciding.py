@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from gateway.admin import TO_EACH
 from gateway.controller_call import CallCancelled, ControllerCall
 from gateway.controller_client import ControllerClient
-from gateway.deadline import LAST_WORDS_S, TIMEOUT_HEADER, Deadline, asked_timeout
+from gateway.deadline import LAST_WORDS_S, TIMEOUT_HEADER, Deadline, asked_timeout, not_taken
 from gateway.exchange import CallerGone, Exchange
 from gateway.grpc_passing import whole
 from gateway.headers import Headers, trace_context
@@ -25,7 +25,6 @@ from gateway.places import Places
 from gateway.question import batch_request, compare_request, route_request
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID, routing_from_headers
 from pointsman.runtime.error_forms import openai_error_of
-from pointsman.runtime.errors import DeadlineExceeded
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE
 from pointsman.v1 import admin_service_pb2, error_pb2, route_service_pb2
 
@@ -83,7 +82,7 @@ class Deciding:
                     decided, message = await self._called(exchange, f"/{ROUTE_SERVICE}/{method}", request, deadline)
                     await _answer(exchange, answer.FromString(message), decided)
             except TimeoutError:
-                raise DeadlineExceeded("The deadline passed before the caller had taken the answer.") from None
+                raise not_taken() from None
 
     async def _called(self, exchange: Exchange, path: str, request: bytes, deadline: Deadline) -> tuple[Headers, bytes]:
         """The decision's headers and the one message of the answer; a caller who goes away ends the call."""

@@ -80,7 +80,7 @@ async def entrance_of(settings: GatewaySettings, observer: Observer, open_paths:
 
 
 def _redis(settings: GatewaySettings) -> RedisMeter | None:
-    url = settings.redis_url or read_secret(settings.redis_url_env, settings.redis_url_file)
+    url = settings.redis_url or read_secret(settings.redis_url_env, settings.redis_url_file, "gateway.redis_url")
     if not url:
         return None
     try:

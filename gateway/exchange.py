@@ -68,7 +68,7 @@ class Exchange:
                         raise _too_large(limit)
                     more = message.get("more_body", False)
         except TimeoutError:
-            raise DeadlineExceeded("The deadline passed before the body had arrived.") from None
+            raise DeadlineExceeded("The deadline passed before the body had arrived; send it faster, or give the request longer.") from None
         return b"".join(pieces)
 
     async def _next(self) -> Message:
@@ -156,4 +156,4 @@ class Exchange:
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is longer than {limit:,} bytes.")
+    return BodyTooLarge(f"The body is longer than the {limit:,} bytes of gateway.max_body_bytes; send less.")

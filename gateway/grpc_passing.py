@@ -9,7 +9,7 @@ from typing import Any, Final
 import grpc
 
 from gateway.controller_call import ControllerCall, ControllerFailed
-from gateway.deadline import Deadline
+from gateway.deadline import Deadline, not_taken
 from gateway.headers import Headers
 from gateway.observer import Observation
 from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
@@ -88,9 +88,9 @@ async def message_of(requests: AsyncIterator[bytes], timeout_s: float) -> bytes:
         async with asyncio.timeout(timeout_s):
             message = await anext(requests, None)
     except TimeoutError:
-        raise DeadlineExceeded("The deadline passed before the call's message had arrived.") from None
+        raise DeadlineExceeded("The deadline passed before the call's message had arrived; give the call longer.") from None
     if message is None:
-        raise InvalidRequest("The call has no message, or one that is too long.")
+        raise InvalidRequest("The call has no message, or one that is longer than gateway.max_body_bytes allows.")
     return message
 
 
@@ -103,10 +103,9 @@ async def abort(context: Any, seen: Observation, code: grpc.StatusCode, status: 
 
 async def let_go(context: Context, seen: Observation) -> None:
     """Ends the call of a caller that doesn't read. The error waits behind the answer; a caller that leaves it there is cut off."""
-    late = DeadlineExceeded("The deadline passed before the caller had taken the answer.")
     try:
         async with asyncio.timeout(_GRACE_S):
-            await abort(context, seen, grpc.StatusCode.DEADLINE_EXCEEDED, to_status(late, seen.request_id))
+            await abort(context, seen, grpc.StatusCode.DEADLINE_EXCEEDED, to_status(not_taken(), seen.request_id))
     except (TimeoutError, grpc.aio.InternalError):
         raise asyncio.CancelledError from None
 

@@ -31,7 +31,7 @@ class Places:
     def one(self) -> Iterator[None]:
         """For the length of a call. Raises `Overloaded`."""
         if self._taken >= self._limits.now.max_concurrent:
-            raise Overloaded("The gateway has as many requests in progress as it may; try again shortly.", retry_after_s=1)
+            raise Overloaded("The gateway is full (gateway.max_concurrent requests in progress); try again shortly.", retry_after_s=1)
         self._shedding.admit()
         self._throttle.admit()
         self._taken += 1

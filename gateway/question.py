@@ -43,7 +43,7 @@ def _fields(body: bytes) -> Fields:
         # Without the parser's own words, which may quote the body.
         raise InvalidBody(f"The body isn't JSON in UTF-8 (line {error.lineno}, column {error.colno}).") from None
     if not isinstance(fields, dict):
-        raise InvalidBody("The body must be a JSON object.")
+        raise InvalidBody("The body must be a JSON object; GET /openapi.json has its fields.")
     return fields
 
 
@@ -51,7 +51,7 @@ def _routing(fields: Fields, said: routing_pb2.RoutingSpec) -> routing_pb2.Routi
     """The headers' spec with the body's `model`, and its `user` where no session is named."""
     model, user = fields.get("model", ""), fields.get("user")
     if not isinstance(model, str):
-        raise InvalidBody("model must be a string.", param="model")
+        raise InvalidBody("model must be a string such as router-mf-0.1.", param="model")
     said.model = model
     if not said.session and isinstance(user, str):
         said.session = user
@@ -60,13 +60,13 @@ def _routing(fields: Fields, said: routing_pb2.RoutingSpec) -> routing_pb2.Routi
 
 def _set_input(request: route_service_pb2.RouteRequest | route_service_pb2.CompareStrategiesRequest, fields: Fields) -> None:
     if "prompt" in fields and "messages" in fields:
-        raise InvalidBody("prompt and messages exclude each other.", param="prompt")
+        raise InvalidBody("prompt and messages exclude each other; send one of them.", param="prompt")
     if "prompt" in fields:
         request.prompt = _texts([fields["prompt"]], "prompt")[0]
     elif "messages" in fields:
         messages = fields["messages"]
         if not isinstance(messages, list):
-            raise InvalidBody("messages must be an array.", param="messages")
+            raise InvalidBody("messages must be an array of objects, each with a role.", param="messages")
         request.messages.messages.extend(_message(message, f"messages[{index}]") for index, message in enumerate(messages))
         request.messages.SetInParent()
 
@@ -80,7 +80,7 @@ def _texts(values: object, where: str) -> list[str]:
 def _message(message: object, where: str) -> chat_pb2.ChatMessage:
     """What is scored of a message, and what its kinds of parts need of a backend."""
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-        raise InvalidBody(f"{where} must be an object with a role.", param=where)
+        raise InvalidBody(f"{where} must be an object with a role, such as user.", param=where)
     content = message.get("content")
     made = chat_pb2.ChatMessage(role=message["role"])
     if isinstance(content, str):
@@ -95,5 +95,5 @@ def _message(message: object, where: str) -> chat_pb2.ChatMessage:
 def _parts(parts: Iterable[object], where: str) -> Iterable[chat_pb2.ContentPart]:
     for index, part in enumerate(parts):
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-            raise InvalidBody(f"{where}[{index}] must be an object with a type.", param=f"{where}[{index}]")
+            raise InvalidBody(f"{where}[{index}] must be an object with a type, such as text.", param=f"{where}[{index}]")
         yield chat_pb2.ContentPart(json=orjson.dumps(part).decode())

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway.controller_call import CallCancelled
 from gateway.controller_client import ControllerClient
-from gateway.deadline import LAST_WORDS_S, TIMEOUT_HEADER, Deadline, asked_timeout
+from gateway.deadline import LAST_WORDS_S, TIMEOUT_HEADER, Deadline, asked_timeout, not_taken
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import to_backends, trace_context, wants_receipt
 from gateway.identity.keyring import caller_metadata
@@ -19,7 +19,6 @@ from gateway.places import Places
 from gateway.relayed_answer import send_answer
 from gateway.whole_answer import may_stream, send_whole
 from pointsman.runtime.decision_headers import routing_from_headers
-from pointsman.runtime.errors import DeadlineExceeded
 from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2
 
@@ -73,5 +72,5 @@ class Relay:
             if isinstance(error, CallCancelled):
                 raise CallerGone from None
             if isinstance(error, TimeoutError):
-                raise DeadlineExceeded("The deadline passed before the caller had taken the answer.") from None
+                raise not_taken() from None
             raise

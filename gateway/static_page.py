@@ -75,7 +75,7 @@ class StaticPage:
         """GET /page/{name}. Raises `NotFound`."""
         found = self._files.get(exchange.path_params["name"])
         if found is None:
-            raise NotFound("There is no such file of the page.")
+            raise NotFound("There is no such file of the page, which is at /.")
         await self._send(exchange, found)
 
     async def _send(self, exchange: Exchange, file: _File) -> None:

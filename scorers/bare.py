@@ -10,6 +10,7 @@ import grpc
 
 from pointsman.runtime.errors import NotFound, PointsmanError, declared, wire_form
 from pointsman.runtime.grpc_server import bind, build_server
+from pointsman.runtime.no_such import no_such_sentence
 from pointsman.runtime.unreadable import ReadableOnly
 from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from pointsman.scorer.v1 import scorer_service_pb2_grpc as pb_grpc
@@ -58,7 +59,7 @@ class _Servicer(pb_grpc.ScorerServiceServicer):
         if named is None and len(self._scorers) == 1:
             return next(iter(self._scorers.values()))
         if named not in self._scorers:
-            raise NotFound(f"No application is named {named!r}; there are: {', '.join(sorted(self._scorers))}.")
+            raise NotFound(no_such_sentence("application", str(named), self._scorers))
         return self._scorers[str(named)]
 
 

@@ -87,7 +87,9 @@ def load_tensors(folder: Path, config: CheckpointConfig, shapes: Mapping[str, tu
     except OSError as error:
         raise CheckpointRefused(f"{file}: can't be read: {error.strerror}.") from None
     if hashlib.sha256(data).hexdigest() != config.weights_sha256:
-        raise CheckpointRefused(f"{file}: not the file that config.json was written for (its sha256 differs).")
+        raise CheckpointRefused(
+            f"{file}: not the file that config.json was written for (its sha256 differs); copy the checkpoint again, whole."
+        )
     try:
         tensors: dict[str, NDArray[np.float32]] = load(data)
     except (SafetensorError, ValueError) as error:
@@ -101,27 +103,33 @@ def require_embedder(config: CheckpointConfig, fitted: EmbedderIdentity, embedde
     if (embedder.id, embedder.dim) != (fitted.id, fitted.dim):
         raise EmbedderMismatch(
             f"The checkpoint {config.version} was fitted to {fitted.id} with {fitted.dim} dimensions, "
-            f"and the embedder here is {embedder.id} with {embedder.dim}."
+            f"and the embedder here is {embedder.id} with {embedder.dim}; options.embedder names another, or train again."
         )
     if embedder.sha256 != fitted.sha256:
         raise EmbedderMismatch(
             f"The checkpoint {config.version} was fitted to {fitted.id} with weights sha256:{fitted.sha256[:12]}, "
-            f"and the weights here are sha256:{embedder.sha256[:12]}: its win rates would mean nothing."
+            f"and the weights here are sha256:{embedder.sha256[:12]}: its win rates would mean nothing; take those, or train again."
         )
 
 
 def write_checkpoint(
     folder: Path, schema: type[Config], config: Mapping[str, Any], tensors: Tensors, figures: Mapping[str, Any], card: str
 ) -> Config:
-    """Writes all four files and returns the config, `weights_sha256` added; config.json goes last, so a torn write never loads."""
+    """Writes all four files and returns the config, `weights_sha256` added; config.json goes last, so a torn write never loads.
+
+    Raises `OSError` naming the folder.
+    """
     data: bytes = save(dict(tensors))
     checked = schema.model_validate({**config, "weights_sha256": hashlib.sha256(data).hexdigest()})
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").unlink(missing_ok=True)
-    (folder / _WEIGHTS).write_bytes(data)
-    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    (folder / "config.json").write_text(json.dumps(checked.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").unlink(missing_ok=True)
+        (folder / _WEIGHTS).write_bytes(data)
+        (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        (folder / "config.json").write_text(json.dumps(checked.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:  # that of a full disk names nothing
+        raise OSError(error.errno, error.strerror, str(folder)) from None
     return checked
 
 

@@ -152,7 +152,7 @@ def _private_folder(name: str) -> Path:
         folder = Path("/tmp") / name  # noqa: S108  # nosec B108  # made private below
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise Unavailable(f"{folder} belongs to another user.")
+        raise Unavailable(f"{folder} belongs to another user; remove it, or let TMPDIR or scorers.grpc_port name another.")
     folder.chmod(0o700)
     return folder
 
@@ -174,4 +174,4 @@ def _free_block() -> int:
         start = 20_000 + secrets.randbelow(12_000 - _REPLICA_PORTS)
         if all(_is_free(port) for port in range(start, start + _REPLICA_PORTS, 10)):
             return start
-    raise Unavailable(f"No {_REPLICA_PORTS} free ports in a row between 20000 and 32000.")
+    raise Unavailable(f"No {_REPLICA_PORTS} free ports in a row between 20000 and 32000, which replicas need; end what holds them.")

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from pointsman.runtime.errors import UnknownStrategy
+from pointsman.runtime.no_such import no_such_sentence
 from pointsman.runtime.settings import StrategySettings
 from scorers.errors import InvalidOptions
 from scorers.router import Router
@@ -30,7 +31,7 @@ def build_router(strategy: str, settings: StrategySettings, routers: Mapping[str
 def router_class(strategy: str, routers: Mapping[str, str] = ROUTERS) -> type[Router]:
     """The class itself. Raises `UnknownStrategy` listing those that are known."""
     if strategy not in routers:
-        raise UnknownStrategy(f"No strategy is named {strategy[:40]!r}; there are: {', '.join(sorted(routers))}.")
+        raise UnknownStrategy(no_such_sentence("strategy", strategy, routers))
     module, _, name = routers[strategy].partition(":")
     found: Any = getattr(import_module(module), name)
     router: type[Router] = found

@@ -98,7 +98,7 @@ def serve_all(settings: Settings) -> Iterator[Cluster]:
             try:
                 _start(settings, instance)
             except Exception as error:
-                raise Unavailable(f"Ray Serve can't start: {_reason(error)}") from error
+                raise Unavailable(f"Ray Serve can't start: {_reason(error).rstrip('.')}; its logs: {instance.folder / 'ray'}") from error
             yield Cluster(instance, settings)
         finally:
             _stop(instance)

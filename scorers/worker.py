@@ -27,7 +27,7 @@ def join(settings: Settings, reload: Reload) -> int:
     """Runs Ray's part on this machine. What is deployed on it, and how, only the head says, so nothing is reloaded here."""
     cluster = settings.scorers.cluster
     if cluster is None:
-        raise SettingsError("scorers.cluster: not set, so there is no head to join")
+        raise SettingsError("scorers.cluster: not set, so there is no head to join; scorers.cluster.head names it")
     address = node_address(cluster)
     with claimed_instance(settings.scorers) as instance:
         set_environment(ray_environment(instance, settings.scorers))

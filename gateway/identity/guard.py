@@ -15,7 +15,7 @@ KEY_HEADERS: Final = ("api-key", "x-api-key")
 CHALLENGE: Final = ("www-authenticate", "Bearer")
 _SEND_ONE: Final = "This needs an API key: send it as `authorization: Bearer <key>`."
 # One sentence for a key that nobody has and for one that is almost right.
-_UNKNOWN: Final = "The API key isn't one that is known here."
+_UNKNOWN: Final = "The API key isn't one that is known here; whoever runs this service gives them out."
 
 
 def _now() -> datetime:
@@ -51,9 +51,9 @@ class Guard:
         if caller is None:
             raise Unauthenticated(_UNKNOWN if key else _SEND_ONE)
         if caller.entry.revoked:
-            raise Refused(f"The {kind} has been revoked.", caller.name)
+            raise Refused(f"The {kind} has been revoked; whoever runs this service gives out another.", caller.name)
         if caller.entry.expires and caller.entry.expires <= self._clock():
-            raise Refused(f"The {kind} has expired.", caller.name)
+            raise Refused(f"The {kind} has expired; whoever runs this service gives out another.", caller.name)
         return caller
 
 

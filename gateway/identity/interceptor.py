@@ -41,7 +41,7 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
             try:
                 self._guard.identify(said, lambda: names_of_grpc_peer(context))
                 if inner is None:
-                    raise Unimplemented(f"There is no {method[:100]} here.")
+                    raise Unimplemented(f"There is no {method[:100]} here; protos/ has the calls that there are.")
             except (Unauthenticated, Unimplemented) as error:
                 await context.abort(wire_form(error).grpc_code, error.message, ((DETAILS_KEY, to_status(error).SerializeToString()),))
             async for answer in inner(requests, context):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
@@ -88,7 +89,7 @@ class Limiter:
             except (MeterDown, TimeoutError) as error:
                 self._went_down(str(error) or "no answer in time")
         if self._on_failure == "refuse":
-            raise Unavailable("What counts the limits doesn't answer; try again shortly.", retry_after_s=1)
+            raise Unavailable("What counts the limits (gateway.redis_url) doesn't answer; try again shortly.", retry_after_s=1)
         return await work(self._own)
 
     def _went_down(self, why: str) -> None:
@@ -152,4 +153,5 @@ def _refusal(entry: KeyEntry, over: str, wait_s: float) -> RateLimited:
         TOKENS: f"{entry.tokens_per_minute} tokens per minute",
         STREAMS: f"{entry.concurrent_streams} requests in progress",
     }
-    return RateLimited(f"This key's limit of {limits[over]} is reached; try again later.", retry_after_s=round(max(wait_s, 0.001), 3))
+    said = f"This key's limit of {limits[over]} is reached; try again in {max(1, math.ceil(wait_s))} s."
+    return RateLimited(said, retry_after_s=round(max(wait_s, 0.001), 3))

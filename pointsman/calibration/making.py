@@ -125,7 +125,7 @@ def expiry(days: float = VALID_DAYS) -> datetime:
 def share_of_budget(spend: float, strong: float, weak: float) -> float:
     """The strong share that costs `spend` per 1,000 requests, where they cost `strong` or `weak`. Raises `InvalidRequest` outside of it."""
     if not weak < strong:
-        raise InvalidRequest("A budget is met by routing only where strong costs more than weak.")
+        raise InvalidRequest(f"Strong must cost more than weak; 1,000 requests cost {strong:g} on strong and {weak:g} on weak.")
     if not weak <= spend <= strong:
         raise InvalidRequest(f"A budget of {spend:g} is outside of what routing can cost, {weak:g} (all weak) to {strong:g} (all strong).")
     return (spend - weak) / (strong - weak)
@@ -142,10 +142,10 @@ def prompts_sha256(prompts: Sequence[str]) -> str:
 
 def _parting(scorer: Scorer, win_rates: Sequence[float]) -> list[float]:
     if len(win_rates) < 2:
-        raise InvalidRequest(f"{len(win_rates)} prompts are too few to calibrate on.")
+        raise InvalidRequest(f"{len(win_rates)} prompts are too few to calibrate on; two are the least, and hundreds say more.")
     ordered = sorted(win_rates)
     if ordered[0] == ordered[-1]:
-        raise InvalidRequest(f"{scorer.strategy} gives every prompt the same win rate, so no threshold parts them.")
+        raise InvalidRequest(f"{scorer.strategy} gives every prompt the same win rate, so no threshold parts them; take other prompts.")
     return ordered
 
 

@@ -23,7 +23,7 @@ def train(strategy: str, data: Path, out: Path, seed: int, more: Sequence[str] =
         raise CommandFailed(f"--data: {data} doesn't exist", USAGE)
     module = _TRAINING.get(strategy, f"scorers.{strategy}.train")
     if not strategy.isidentifier() or not (_root() / f"{module.replace('.', '/')}.py").is_file():
-        raise CommandFailed(f"there is nothing to train for a strategy {strategy!r}", USAGE)
+        raise CommandFailed(f"there is nothing to train for a strategy {strategy!r}; there is for {_trainable()}", USAGE)
     return _run(module, ["--data", str(data), "--out", str(out), "--seed", str(seed), *more])
 
 
@@ -49,6 +49,11 @@ def label(arguments: Sequence[str]) -> int:
         return _run("scorers.offline.label", arguments, needs="tenacity")
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _trainable() -> str:
+    found = {file.parent.name for file in _root().glob("scorers/*/train.py")} | _TRAINING.keys()
+    return ", ".join(sorted(found))
 
 
 def _root() -> Path:

@@ -130,5 +130,9 @@ def _prompts(path: Path | None) -> Iterator[str]:
         return made()
     try:
         return from_file(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CommandFailed(f"{path}: can't be read: {error.strerror}", USAGE) from None
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{path}: not UTF-8; save it as UTF-8", USAGE) from None
+    except ValueError as error:
         raise CommandFailed(str(error), USAGE) from None

@@ -27,7 +27,7 @@ def read_prompts(file: Path) -> list[str]:
     except OSError as error:
         raise CommandFailed(f"{named}: can't be read: {error.strerror}", USAGE) from None
     except UnicodeDecodeError:
-        raise CommandFailed(f"{named}: not UTF-8", USAGE) from None
+        raise CommandFailed(f"{named}: not UTF-8; save it as UTF-8", USAGE) from None
     if file.suffix == ".csv":
         prompts = list(_of_csv(named, text))
     elif file.suffix in (".jsonl", ".ndjson") or (str(file) == "-" and text.lstrip().startswith("{")):
@@ -35,7 +35,7 @@ def read_prompts(file: Path) -> list[str]:
     else:
         prompts = [line for line in text.split("\n") if line.strip()]
     if not prompts:
-        raise CommandFailed(f"{named}: there is no prompt in it", USAGE)
+        raise CommandFailed(f"{named}: there is no prompt in it; it takes one a line, or a column {_COLUMN!r} (.csv, .jsonl)", USAGE)
     return prompts
 
 
@@ -47,7 +47,7 @@ def _of_csv(named: str, text: str) -> Iterator[str]:
     try:
         for row in rows:
             if not row[_COLUMN]:
-                raise CommandFailed(f"{named}:{rows.line_num}: no {_COLUMN}", USAGE)
+                raise CommandFailed(f"{named}:{rows.line_num}: the {_COLUMN} is empty; remove the row", USAGE)
             yield row[_COLUMN]
     except csv.Error as error:
         raise CommandFailed(f"{named}:{rows.line_num}: {error}", USAGE) from None

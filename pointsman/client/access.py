@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self, TypedDict
@@ -91,3 +92,8 @@ def opening(address: str, access: Access) -> Opening:
         options.append(("grpc.enable_http_proxy", 0))
     metadata: Metadata = (("authorization", f"Bearer {key}"),) if key else ()
     return Opening(encrypted, options, metadata)
+
+
+def with_callers(own: Metadata, given: Mapping[str, str] | None) -> Metadata:
+    """The client's metadata and what the caller gives one call; gRPC takes names in lower case alone."""
+    return (*own, *((name.lower(), value) for name, value in given.items())) if given else own

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import grpc
 from google.protobuf.message import Message as ProtoMessage
 
-from pointsman.client.access import Access, opening
+from pointsman.client.access import Access, opening, with_callers
 from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
-from pointsman.client.failures import RouteError, from_rpc_error, from_status
+from pointsman.client.failures import RouteError, from_rpc_error
 from pointsman.client.messages import Message, text_of
 from pointsman.client.requests import (
     ChatOptions,
@@ -23,45 +23,41 @@ from pointsman.client.requests import (
     route_request,
     stream_request,
 )
+from pointsman.client.streamed import Streamed
 from pointsman.v1 import route_service_pb2 as pb
-from pointsman.v1 import routing_pb2
 from pointsman.v1.route_service_pb2_grpc import RouteServiceStub
 
 Answer = TypeVar("Answer", bound=ProtoMessage)
 
 
-class AsyncChatStream:
+class AsyncChatStream(Streamed):
     """A streamed answer: iterate over its events, or over `text()`.
 
     `receipt` is there once the stream has ended. Leaving the `async with` block, or `cancel`, stops the backend too.
     """
 
     def __init__(self, events: AsyncIterator[pb.StreamChatCompletionResponse], cancel: Callable[[], object], address: str) -> None:
+        super().__init__(address)
         self._events = events
         self._cancel = cancel
-        self._address = address
-        self.receipt: routing_pb2.Receipt | None = None
 
     def __aiter__(self) -> AsyncIterator[pb.StreamChatCompletionResponse]:
         return self
 
     async def __anext__(self) -> pb.StreamChatCompletionResponse:
-        """The next event, an `error` event included. Raises `RouteError` where the call itself failed."""
+        """The next event, an `error` event included. Raises `RouteError` where the call itself failed, `AnswerCut` once it had begun."""
         try:
-            event = await anext(self._events)
+            return self._noted(await anext(self._events))
         except grpc.RpcError as error:
-            raise _translated(error, self._address) from None
-        if event.HasField("receipt"):
-            self.receipt = event.receipt
-        return event
+            failed = _translated(error, self._address)
+            raise (self._failed(failed) if isinstance(failed, RouteError) else failed) from None
 
     async def text(self) -> AsyncIterator[str]:
-        """The pieces of the first answer. Raises `RouteError` after the last piece where the answer was cut."""
+        """The pieces of the first answer. Raises `AnswerCut` after the last piece where the answer broke off."""
         cut = None
         async for event in self:
-            if event.HasField("error"):
-                cut = from_status(event.error)
-            elif piece := text_of(event.chunk.deltas):
+            cut = self._cut(event) or cut
+            if piece := text_of(event.chunk.deltas):
                 yield piece
         if cut:
             raise cut
@@ -97,16 +93,17 @@ class AsyncClient:
         *,
         messages: Sequence[Message] | None = None,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
         **routing: Unpack[Routing],
     ) -> pb.RouteResponse:
         """Decides and doesn't call: the decision for a prompt or a conversation."""
-        return await self._call(self._stub.Route, route_request(prompt, messages, routing), timeout)
+        return await self._call(self._stub.Route, route_request(prompt, messages, routing), timeout, metadata)
 
     async def route_batch(
-        self, prompts: Sequence[str], *, timeout: float | None = None, **routing: Unpack[Routing]
+        self, prompts: Sequence[str], *, timeout: float | None = None, metadata: Mapping[str, str] | None = None, **routing: Unpack[Routing]
     ) -> pb.RouteBatchResponse:
         """Decides for many prompts; the results are in their order, and one bad prompt fails alone."""
-        return await self._call(self._stub.RouteBatch, route_batch_request(prompts, routing), timeout)
+        return await self._call(self._stub.RouteBatch, route_batch_request(prompts, routing), timeout, metadata)
 
     async def compare_strategies(
         self,
@@ -115,24 +112,41 @@ class AsyncClient:
         messages: Sequence[Message] | None = None,
         strategies: Sequence[str] = (),
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> pb.CompareStrategiesResponse:
         """Each strategy's opinion of one prompt; no strategies asks all of them."""
-        return await self._call(self._stub.CompareStrategies, compare_request(prompt, messages, strategies), timeout)
+        return await self._call(self._stub.CompareStrategies, compare_request(prompt, messages, strategies), timeout, metadata)
 
     async def chat(
-        self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]
+        self,
+        messages: Sequence[Message],
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **options: Unpack[ChatOptions],
     ) -> pb.ChatCompletionResponse:
         """Decides, calls the backend, and answers whole."""
-        return await self._call(self._stub.ChatCompletion, chat_request(messages, options), timeout)
+        return await self._call(self._stub.ChatCompletion, chat_request(messages, options), timeout, metadata)
 
-    def stream_chat(self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> AsyncChatStream:
+    def stream_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncChatStream:
         """Decides, calls the backend, and streams: chunks, an error if it was cut, the receipt. Failures are raised on iteration."""
-        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout), metadata=self._metadata)
+        call = self._stub.StreamChatCompletion(
+            stream_request(messages, options), timeout=self._seconds(timeout), metadata=with_callers(self._metadata, metadata)
+        )
         return AsyncChatStream(aiter(call), call.cancel, self._address)
 
-    async def list_strategies(self, *, timeout: float | None = None) -> pb.ListStrategiesResponse:
+    async def list_strategies(
+        self, *, timeout: float | None = None, metadata: Mapping[str, str] | None = None
+    ) -> pb.ListStrategiesResponse:
         """Strategies with their state, pairs, policies."""
-        return await self._call(self._stub.ListStrategies, pb.ListStrategiesRequest(), timeout)
+        return await self._call(self._stub.ListStrategies, pb.ListStrategiesRequest(), timeout, metadata)
 
     async def close(self) -> None:
         """Ends the connection and every call on it."""
@@ -144,9 +158,11 @@ class AsyncClient:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
-    async def _call(self, method: Callable[..., Awaitable[Answer]], request: ProtoMessage, timeout: float | None) -> Answer:
+    async def _call(
+        self, method: Callable[..., Awaitable[Answer]], request: ProtoMessage, timeout: float | None, metadata: Mapping[str, str] | None
+    ) -> Answer:
         try:
-            return await method(request, timeout=self._seconds(timeout), metadata=self._metadata)
+            return await method(request, timeout=self._seconds(timeout), metadata=with_callers(self._metadata, metadata))
         except grpc.RpcError as error:
             raise _translated(error, self._address) from None
 

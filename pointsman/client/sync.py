@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import grpc
 from google.protobuf.message import Message as ProtoMessage
 
-from pointsman.client.access import Access, opening
+from pointsman.client.access import Access, opening, with_callers
 from pointsman.client.channel import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S
-from pointsman.client.failures import from_rpc_error, from_status
+from pointsman.client.failures import from_rpc_error
 from pointsman.client.messages import Message, text_of
 from pointsman.client.requests import (
     ChatOptions,
@@ -22,45 +22,40 @@ from pointsman.client.requests import (
     route_request,
     stream_request,
 )
+from pointsman.client.streamed import Streamed
 from pointsman.v1 import route_service_pb2 as pb
-from pointsman.v1 import routing_pb2
 from pointsman.v1.route_service_pb2_grpc import RouteServiceStub
 
 Answer = TypeVar("Answer", bound=ProtoMessage)
 
 
-class ChatStream:
+class ChatStream(Streamed):
     """A streamed answer: iterate over its events, or over `text()`.
 
     `receipt` is there once the stream has ended. Leaving the `with` block, or `cancel`, stops the backend too.
     """
 
     def __init__(self, events: Iterator[pb.StreamChatCompletionResponse], cancel: Callable[[], object], address: str) -> None:
+        super().__init__(address)
         self._events = events
         self._cancel = cancel
-        self._address = address
-        self.receipt: routing_pb2.Receipt | None = None
 
     def __iter__(self) -> Iterator[pb.StreamChatCompletionResponse]:
         return self
 
     def __next__(self) -> pb.StreamChatCompletionResponse:
-        """The next event, an `error` event included. Raises `RouteError` where the call itself failed."""
+        """The next event, an `error` event included. Raises `RouteError` where the call itself failed, `AnswerCut` once it had begun."""
         try:
-            event = next(self._events)
+            return self._noted(next(self._events))
         except grpc.RpcError as error:
-            raise from_rpc_error(error, self._address) from None
-        if event.HasField("receipt"):
-            self.receipt = event.receipt
-        return event
+            raise self._failed(from_rpc_error(error, self._address)) from None
 
     def text(self) -> Iterator[str]:
-        """The pieces of the first answer. Raises `RouteError` after the last piece where the answer was cut."""
+        """The pieces of the first answer. Raises `AnswerCut` after the last piece where the answer broke off."""
         cut = None
         for event in self:
-            if event.HasField("error"):
-                cut = from_status(event.error)
-            elif piece := text_of(event.chunk.deltas):
+            cut = self._cut(event) or cut
+            if piece := text_of(event.chunk.deltas):
                 yield piece
         if cut:
             raise cut
@@ -78,6 +73,7 @@ class ChatStream:
 
 class Client:
     """RouteService at `address`, `host:port`. `timeout` is in seconds and becomes the call's deadline, scoring and backend included.
+    `metadata` goes with one call: `x-pointsman-request-id`, a trace's `traceparent`.
 
     Every method raises `RouteError`, and `Unreachable` where nothing answers; `ValueError` and `TypeError` for arguments that
     contradict one another or aren't known. Without `tls` (or `credentials`) the connection isn't encrypted, and then an `api_key`
@@ -101,14 +97,17 @@ class Client:
         *,
         messages: Sequence[Message] | None = None,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
         **routing: Unpack[Routing],
     ) -> pb.RouteResponse:
         """Decides and doesn't call: the decision for a prompt or a conversation."""
-        return self._call(self._stub.Route, route_request(prompt, messages, routing), timeout)
+        return self._call(self._stub.Route, route_request(prompt, messages, routing), timeout, metadata)
 
-    def route_batch(self, prompts: Sequence[str], *, timeout: float | None = None, **routing: Unpack[Routing]) -> pb.RouteBatchResponse:
+    def route_batch(
+        self, prompts: Sequence[str], *, timeout: float | None = None, metadata: Mapping[str, str] | None = None, **routing: Unpack[Routing]
+    ) -> pb.RouteBatchResponse:
         """Decides for many prompts; the results are in their order, and one bad prompt fails alone."""
-        return self._call(self._stub.RouteBatch, route_batch_request(prompts, routing), timeout)
+        return self._call(self._stub.RouteBatch, route_batch_request(prompts, routing), timeout, metadata)
 
     def compare_strategies(
         self,
@@ -117,24 +116,39 @@ class Client:
         messages: Sequence[Message] | None = None,
         strategies: Sequence[str] = (),
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> pb.CompareStrategiesResponse:
         """Each strategy's opinion of one prompt; no strategies asks all of them."""
-        return self._call(self._stub.CompareStrategies, compare_request(prompt, messages, strategies), timeout)
+        return self._call(self._stub.CompareStrategies, compare_request(prompt, messages, strategies), timeout, metadata)
 
     def chat(
-        self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]
+        self,
+        messages: Sequence[Message],
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **options: Unpack[ChatOptions],
     ) -> pb.ChatCompletionResponse:
         """Decides, calls the backend, and answers whole."""
-        return self._call(self._stub.ChatCompletion, chat_request(messages, options), timeout)
+        return self._call(self._stub.ChatCompletion, chat_request(messages, options), timeout, metadata)
 
-    def stream_chat(self, messages: Sequence[Message], *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> ChatStream:
+    def stream_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatStream:
         """Decides, calls the backend, and streams: chunks, an error if it was cut, the receipt. Failures are raised on iteration."""
-        call = self._stub.StreamChatCompletion(stream_request(messages, options), timeout=self._seconds(timeout), metadata=self._metadata)
+        call = self._stub.StreamChatCompletion(
+            stream_request(messages, options), timeout=self._seconds(timeout), metadata=with_callers(self._metadata, metadata)
+        )
         return ChatStream(iter(call), call.cancel, self._address)
 
-    def list_strategies(self, *, timeout: float | None = None) -> pb.ListStrategiesResponse:
+    def list_strategies(self, *, timeout: float | None = None, metadata: Mapping[str, str] | None = None) -> pb.ListStrategiesResponse:
         """Strategies with their state, pairs, policies."""
-        return self._call(self._stub.ListStrategies, pb.ListStrategiesRequest(), timeout)
+        return self._call(self._stub.ListStrategies, pb.ListStrategiesRequest(), timeout, metadata)
 
     def close(self) -> None:
         """Ends the connection and every call on it."""
@@ -146,9 +160,11 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _call(self, method: Callable[..., Answer], request: ProtoMessage, timeout: float | None) -> Answer:
+    def _call(
+        self, method: Callable[..., Answer], request: ProtoMessage, timeout: float | None, metadata: Mapping[str, str] | None
+    ) -> Answer:
         try:
-            return method(request, timeout=self._seconds(timeout), metadata=self._metadata)
+            return method(request, timeout=self._seconds(timeout), metadata=with_callers(self._metadata, metadata))
         except grpc.RpcError as error:
             raise from_rpc_error(error, self._address) from None
 

@@ -112,7 +112,7 @@ class Batcher(Generic[Item, Result]):
 
     def _admit(self, count: int) -> None:
         if self._closed:
-            raise Unavailable("The service is stopping.", retry_after_s=1)
+            raise Unavailable("The service is stopping; try again shortly.", retry_after_s=1)
         if self._count + count > self._max_waiting:
             self._pump()  # what needn't wait doesn't count
         if self._count + count > self._max_waiting:

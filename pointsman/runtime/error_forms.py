@@ -83,19 +83,19 @@ def _undetailed(code: grpc.StatusCode, text: str, server: str) -> PointsmanError
     if code is grpc.StatusCode.UNAVAILABLE:
         return Unavailable(f"{server} can't be reached; try again shortly.", retry_after_s=1)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return errors.DeadlineExceeded("The deadline passed before there was an answer.")
+        return errors.DeadlineExceeded("The deadline passed before there was an answer; give the call longer.")
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in text:
         # gRPC's own words, before any of ours could be asked.
-        return errors.BodyTooLarge("The message is longer than the server takes.")
+        return errors.BodyTooLarge("The message is longer than the server takes (max_body_bytes); send less.")
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         # gRPC's own too: as many calls as there may be.
         full = errors.Overloaded("The service is at its limit; try again shortly.", retry_after_s=1)
         full.by_process = True
         return full
     if code is grpc.StatusCode.CANCELLED:
-        return errors.Cancelled("The call was cancelled.")
+        return errors.Cancelled("The call was cancelled, by its caller or by a service that stopped.")
     if code is grpc.StatusCode.UNIMPLEMENTED:
-        return errors.Unimplemented(text or "The server doesn't know this call.")
+        return errors.Unimplemented(text or "The server doesn't know this call; is it of an earlier release?")
     return InternalError()
 
 

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from pointsman.runtime.settings import Settings
-from pointsman.runtime.settings_faults import sentence
+from pointsman.runtime.settings_faults import sentence, top_level_fault, yaml_fault
 from pointsman.runtime.settings_lines import Lines
 
 ENV_PREFIX = "POINTSMAN_"
@@ -70,19 +71,24 @@ def load_part(path: Path, schema: type[Part]) -> Part:
         raise SettingsError(_sentences(error, path, text, {}, schema)) from None
 
 
-def read_secret(key_env: str | None, key_file: Path | None) -> str | None:
-    """A key or token, read now so that a changed file counts. Raises `SettingsError` naming what is missing, never its value."""
+def read_secret(key_env: str | None, key_file: Path | None, where: str = "") -> str | None:
+    """A key or token, read now so that a changed file counts; `where` is the setting that names it, without its `_env` or `_file`.
+
+    Raises `SettingsError` naming what is missing, never its value.
+    """
     if key_env:
         if not (key := os.environ.get(key_env, "").strip()):
-            raise SettingsError(f"the environment variable {key_env}, which should hold a secret, is empty or not set")
+            by = f"{where}_env: " if where else ""
+            raise SettingsError(f"{by}the environment variable {key_env}, which should hold a secret, is empty or not set")
         return key
     if key_file:
+        by = f"{where}_file: " if where else ""
         try:
             return key_file.read_text().strip()
         except OSError as error:
-            raise SettingsError(f"the key file {key_file} can't be read: {error.strerror}") from None
+            raise SettingsError(f"{by}the key file {key_file} can't be read: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise SettingsError(f"the key file {key_file} isn't text") from None
+            raise SettingsError(f"{by}the key file {key_file} isn't text") from None
     return None
 
 
@@ -120,28 +126,23 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"{path}: can't be read: {error.strerror}") from None
+        by = f" ({SETTINGS_ENV} names it)" if os.environ.get(SETTINGS_ENV) == str(path) else ""
+        raise SettingsError(f"{path}: can't be read: {error.strerror}{by}") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{path}: not UTF-8") from None
+        raise SettingsError(f"{path}: not UTF-8; save it as UTF-8") from None
 
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML: {_without_text(error)}") from None
+        line, what = yaml_fault(error, text)
+        raise SettingsError(f"{path}{f':{line}' if line else ''}: not valid YAML: {what}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise SettingsError(f"{path}: the top level must be keys and values, not {type(values).__name__}")
+        raise SettingsError(f"{path}: {top_level_fault(values)}")
     return values
-
-
-def _without_text(error: yaml.YAMLError) -> str:
-    """What is wrong and where, without the line itself: somebody may have written a key into it."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
-    return "it can't be parsed"
 
 
 class _Environment(BaseSettings, Settings):
@@ -151,9 +152,18 @@ class _Environment(BaseSettings, Settings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid")
 
 
+class _Variables(EnvSettingsSource):
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A list or a mapping from JSON; what isn't JSON stays the text that it is, for the schema to refuse by its variable's name."""
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
+
 def _environment() -> dict[str, Any]:
     # pydantic-settings reads the nested names; validation is left to the schema, so that a wrong value is named the same way.
-    return dict(EnvSettingsSource(_Environment)())
+    return dict(_Variables(_Environment)())
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -184,7 +194,10 @@ def _source(loc: tuple[int | str, ...], message: str, path: Path | None, lines: 
 
 
 def _holds(values: Any, loc: tuple[int | str, ...]) -> bool:
+    """Whether the key is set there, or the list that has the item."""
     for part in loc:
+        if isinstance(values, list):
+            return True
         if not isinstance(values, Mapping) or part not in values:
             return False
         values = values[part]

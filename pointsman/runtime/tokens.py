@@ -61,13 +61,10 @@ class Tokens:
         return _is_one_of(authorization[len(_BEARER) :].strip(), self.now())
 
     def _read(self) -> tuple[str, ...]:
-        key = f"{self._where}_{'env' if self._env else 'file'}"
-        try:
-            text = read_secret(self._env, self._file)
-        except SettingsError as error:
-            raise SettingsError(f"{key}: {error}") from None
+        text = read_secret(self._env, self._file, self._where)
         if text is None:
             return ()
+        key = f"{self._where}_{'env' if self._env else 'file'}"
         tokens = tuple(line.strip() for line in text.splitlines() if line.strip())
         if not tokens or not all(_TOKEN.fullmatch(token) for token in tokens):
             raise SettingsError(f"{key}: a token is 16 to 4096 printable ASCII characters without spaces; several stand on a line each")

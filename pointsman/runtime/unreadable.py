@@ -83,4 +83,4 @@ async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 def _refusal() -> InvalidRequest:
-    return InvalidRequest("The message can't be read: its bytes are no message of the type that this call takes.")
+    return InvalidRequest("The message can't be read: its bytes are no message of the type that this call takes (protos/pointsman/v1).")

@@ -61,7 +61,7 @@ def _load_ours(folder: Path) -> Classifier:
     if (found := load_base(model, config.replaced)) != config.base.sha256:
         raise EmbedderMismatch(
             f"The checkpoint {config.version} changes {config.base.id} with weights sha256:{config.base.sha256[:12]}, "
-            f"and the weights here are sha256:{found[:12]}: its win rates would mean nothing."
+            f"and the weights here are sha256:{found[:12]}: its win rates would mean nothing; take those, or train again."
         )
     tensors, _ = read_weights(folder, sha256=config.weights_sha256)
     require_exactly(folder / WEIGHTS, tensors, shapes_of(model, lambda name: name.startswith(config.replaced)))

@@ -28,7 +28,9 @@ def read_weights(folder: Path, *, sha256: str | None = None) -> tuple[dict[str, 
     except OSError as error:
         raise CheckpointRefused(f"{file}: can't be read: {error.strerror}; no other kind of weights is loaded.") from None
     if sha256 is not None and found != sha256:
-        raise CheckpointRefused(f"{file}: not the file that config.json was written for (its sha256 differs).")
+        raise CheckpointRefused(
+            f"{file}: not the file that config.json was written for (its sha256 differs); copy the checkpoint again, whole."
+        )
     try:
         tensors: dict[str, torch.Tensor] = load_file(file)
     except (SafetensorError, ValueError) as error:

@@ -56,7 +56,7 @@ def base_folder(cache: Path, sha256: str | None = None) -> tuple[Path, str]:
     with file.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
     if sha256 is not None and found != sha256:
-        raise CheckpointRefused(f"{file}: not the base model that the checkpoint was trained on (its sha256 differs).")
+        raise CheckpointRefused(f"{file}: not the base model that the checkpoint was trained on (its sha256 differs); install it again.")
     folder = cache / f"{BASE_ID.lower()}-{found[:16]}-v{_FORMAT}"
     try:
         if not folder.is_dir():
@@ -84,7 +84,9 @@ def _convert_into(folder: Path, file: Path) -> None:
     try:
         from gguf import GGUFReader
     except ImportError:
-        raise CheckpointRefused("Converting the base model needs the package gguf, which isn't installed.") from None
+        raise CheckpointRefused(
+            "Converting the base model needs the package gguf, which isn't installed: make install, in the checkout."
+        ) from None
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

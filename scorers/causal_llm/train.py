@@ -57,7 +57,7 @@ def main_train(
     validation = [i for i, o in enumerate(used) if o in aside]
     training = [i for i, o in enumerate(used) if o not in aside]
     if len(training) < _FEWEST or not validation:
-        raise InvalidData(f"{data}: {len(used)} rows are too few to train on.")
+        raise InvalidData(f"{data}: {len(used)} rows are too few to train on; {_FEWEST} are needed, beside those that are held out.")
     base = base or load_base(default_cache(), layers=LAYERS, system=SYSTEM, max_tokens=MAX_TOKENS)
     states, used_layers = _states(base, used, work, report), len(base.llama.layers)
     preferences = np.array([o.preference for o in used])
@@ -107,7 +107,7 @@ def _states(base: Base, used: Sequence[Outcome], work: Path | None, report: Repo
     turns = base.chat.turns([o.prompt for o in used])
     ids = [turn.ids for turn in turns if turn]
     if len(ids) < len(used):
-        raise InvalidData("A prompt's text gives a control token of the base model.")
+        raise InvalidData("A prompt's text gives a control token of the base model; remove such rows.")
     return compute(base.trunk, ids, work, lambda done: report(stage, done, len(used)))
 
 

@@ -95,7 +95,7 @@ class EndpointEmbedder:
         return Embeddings(vectors, [len(text) > _CHARS_PER_TEXT for text in texts])
 
     def _request(self, texts: list[str]) -> NDArray[np.float32]:
-        key = read_secret(self._options.key_env, self._options.key_file)
+        key = read_secret(self._options.key_env, self._options.key_file, "options.embedder.key")
         headers = {"authorization": f"Bearer {key}"} if key else {}
         try:
             url = f"{self._options.base_url.rstrip('/')}/embeddings"
@@ -105,7 +105,7 @@ class EndpointEmbedder:
         if response.status_code in _RETRIED:
             raise _Again(f"with status {response.status_code}")
         if response.status_code != 200:
-            raise EmbeddingFailed(f"The embedding endpoint answered {response.status_code}.")
+            raise EmbeddingFailed(f"The embedding endpoint answered {response.status_code}; are its base_url, model and key right?")
         return self._vectors(response, len(texts))
 
     def _vectors(self, response: httpx.Response, count: int) -> NDArray[np.float32]:
@@ -114,7 +114,9 @@ class EndpointEmbedder:
             rows: list[Any] = sorted(response.json()["data"], key=lambda row: row["index"])
             vectors = np.array([row["embedding"] for row in rows], dtype=np.float32)
         except (ValueError, KeyError, TypeError):
-            raise EmbeddingFailed("The embedding endpoint's answer is not a list of embeddings.") from None
+            raise EmbeddingFailed("The embedding endpoint's answer is not a list of embeddings; is its base_url right?") from None
         if vectors.shape != (count, self.dim) or not np.isfinite(vectors).all():
-            raise EmbeddingFailed(f"The embedding endpoint answered {list(vectors.shape)} numbers, not {[count, self.dim]} finite ones.")
+            raise EmbeddingFailed(
+                f"The embedding endpoint answered {list(vectors.shape)} numbers, not {[count, self.dim]} finite ones; is its dim right?"
+            )
         return vectors

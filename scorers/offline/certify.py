@@ -25,6 +25,7 @@ from pointsman.calibration.making import VALID_DAYS, Promise, certificate, expir
 from pointsman.calibration.records import Records
 from pointsman.runtime.errors import InvalidRequest
 from pointsman.runtime.model_string import percent
+from pointsman.runtime.no_such import no_such
 from pointsman.runtime.settings import Settings, with_local_llms
 from pointsman.runtime.settings_file import load_settings
 from scorers.errors import InvalidData
@@ -67,7 +68,7 @@ def _run(options: argparse.Namespace, errors: Console) -> list[str]:
 def _promises(options: argparse.Namespace, settings: Settings) -> list[Promise]:
     """For the models that the pair has now, unless they are named."""
     if options.pair not in settings.pairs:
-        raise InvalidData(f"--pair: no pair is named {options.pair!r}; there are: {', '.join(sorted(settings.pairs))}.")
+        raise InvalidData(f"--pair: {no_such('pair', options.pair, settings.pairs)}.")
     pair = settings.pairs[options.pair]
     strong, weak = options.models or (settings.backends[pair.strong].model, settings.backends[pair.weak].model)
     judge = options.judge or (_ROUTELLM_JUDGE if options.data.is_dir() else None)

@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from rich.console import Console
 
+from pointsman.runtime.no_such import no_such_sentence
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import load_settings
 from pointsman.runtime.whole_files import written_whole
@@ -74,7 +75,7 @@ def _run(options: argparse.Namespace, errors: Console) -> None:
 
 def _chosen(found: Mapping[str, list[Labelled]], chosen: Sequence[str] | None) -> Mapping[str, list[Labelled]]:
     if unknown := [name for name in chosen or () if name not in found]:
-        raise InvalidData(f"No benchmark is named {unknown[0]!r} here; there are: {', '.join(found)}.")
+        raise InvalidData(no_such_sentence("benchmark", unknown[0], found))
     return {name: found[name] for name in chosen or found}
 
 

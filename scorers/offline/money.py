@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pointsman.runtime.no_such import no_such
 from pointsman.runtime.settings import Settings
 from scorers.errors import InvalidData
 
@@ -35,7 +36,7 @@ def cost_by_prices(settings: Settings, pair: str, prompt_tokens: int, answer_tok
     Raises `InvalidData` where a backend has no prices, or the two have other currencies.
     """
     if pair not in settings.pairs:
-        raise InvalidData(f"--pair: no pair is named {pair!r} in the settings; there are: {', '.join(settings.pairs) or 'none'}.")
+        raise InvalidData(f"--pair: {no_such('pair', pair, settings.pairs)} (in the settings).")
     costs, currencies = list[float](), set[str]()
     for name in (settings.pairs[pair].strong, settings.pairs[pair].weak):
         if not (backend := settings.backends.get(name)) or not (prices := backend.prices):
@@ -43,6 +44,6 @@ def cost_by_prices(settings: Settings, pair: str, prompt_tokens: int, answer_tok
         costs.append((prompt_tokens * prices.prompt_per_million + answer_tokens * prices.completion_per_million) / 1000)
         currencies.add(prices.currency)
     if len(currencies) > 1:
-        raise InvalidData(f"--tokens: the prices of pair {pair} are in {' and '.join(sorted(currencies))}.")
+        raise InvalidData(f"--tokens: the prices of pair {pair} are in {' and '.join(sorted(currencies))}; --cost takes costs in one.")
     strong, weak = costs
     return cost_of(strong, weak, currencies.pop())

@@ -89,4 +89,4 @@ async def _opinions(client: AsyncClient, strategies: Sequence[str], prompt: str,
             return list(kept.values())
         await asyncio.sleep(0.25 * 2**attempt)
     unscored = ", ".join(name for name in strategies if name not in kept)
-    raise Unavailable(f"The service gave no win rate of {unscored} in {tries} tries.")
+    raise Unavailable(f"The service gave no win rate of {unscored} in {tries} tries; `pointsman strategies` says which are ready.")

@@ -13,8 +13,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from pointsman.runtime.errors import PointsmanError
 from scorers.offline.benchmarks import PAIR
+from scorers.offline.command import exit_code
 
 Report = Callable[[str, int, int], None]
 """Hears the stage's name, how much of it is done and how much there is."""
@@ -48,21 +48,17 @@ def training_parser(strategy: str, description: str) -> argparse.ArgumentParser:
 
 
 def run_training(train: Callable[[Report], TrainReport], *, as_json: bool) -> int:
-    """Trains and gives the exit code: 0, 2 for data or options that can't be used, 130 for Ctrl-C."""
+    """Trains and gives the exit code, as `exit_code` has it; what goes wrong is a sentence on standard error."""
     errors = Console(stderr=True)
-    try:
+
+    def run() -> None:
         trained = _with_progress(train, errors)
-    except PointsmanError as error:
-        errors.print(f"[red]{error.message}[/red]", soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        errors.print("interrupted")
-        return 130
-    if as_json:
-        sys.stdout.write(json.dumps(asdict(trained)) + "\n")
-    else:
-        Console().print_json(data=asdict(trained))
-    return 0
+        if as_json:
+            sys.stdout.write(json.dumps(asdict(trained)) + "\n")
+        else:
+            Console().print_json(data=asdict(trained))
+
+    return exit_code(run, errors)
 
 
 def _with_progress(train: Callable[[Report], TrainReport], errors: Console) -> TrainReport:

@@ -61,7 +61,7 @@ def load_training_data(path: Path, pair: ModelPair = PAIR, *, fewest: int = FEWE
             raise InvalidData(f"{path}: no battle between {pair.strong} and {pair.weak} is in it; name the pair with --strong and --weak.")
     training, validation = split(outcomes, VALIDATION_SHARE, VALIDATION_SALT)
     if len(training) < fewest or not validation:
-        raise InvalidData(f"{path}: {len(outcomes)} rows are too few to train on.")
+        raise InvalidData(f"{path}: {len(outcomes)} rows are too few to train on; {fewest} are needed, beside those that are held out.")
     if len({o.preference for o in training}) < 2:
         raise InvalidData(f"{path}: every battle ends the same way, so there is nothing to learn.")
     return TrainingData(training, validation, pair, data_sha256(outcomes), path.is_dir(), others)

@@ -93,7 +93,9 @@ def _mapped(file: Path, sha256: str, expected: Mapping[str, tuple[str, tuple[int
     try:
         with file.open("rb") as data:
             if hashlib.file_digest(data, "sha256").hexdigest() != sha256:
-                raise CheckpointRefused(f"{file}: not the file that config.json was written for (its sha256 differs).")
+                raise CheckpointRefused(
+                    f"{file}: not the file that config.json was written for (its sha256 differs); copy the checkpoint again, whole."
+                )
         with safe_open(file, "np"):  # checks the layout
             pass
     except OSError as error:

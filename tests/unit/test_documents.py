@@ -7,11 +7,14 @@ import subprocess
 from pathlib import Path
 
 from gateway import openapi
+from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.decision_headers import reason_name
 from pointsman.runtime.errors import WIRE_FORMS
+from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import routing_pb2
 
 _ROOT = Path(__file__).parents[2]
+_SAYS_NOTHING = re.compile(r"(as|what|read) the (message|backend)( says)?$")
 
 
 def test_the_error_catalogue_lists_every_error_as_it_is() -> None:
@@ -22,6 +25,22 @@ def test_the_error_catalogue_lists_every_error_as_it_is() -> None:
     actual["BACKEND_REJECTED"] = (actual["BACKEND_REJECTED"][0], "the backend's")
     assert len(rows) == len(listed)
     assert listed == actual
+
+
+def test_the_error_catalogue_says_what_to_do_about_each() -> None:
+    """Something of one's own in a full sentence, by metrics, settings and commands that there are."""
+    rows = re.findall(r"^\| `(\w+)` \|(?:[^|]*\|){3} ([^|]*) \|$", (_ROOT / "docs/errors.md").read_text(), re.MULTILINE)
+    advice = dict(rows)
+    assert advice.keys() == {form.reason for form in WIRE_FORMS.values()}
+    assert len(set(advice.values())) == len(advice)
+    assert {reason: said for reason, said in rows if len(said) < 40 or _SAYS_NOTHING.search(said)} == {}
+    text = " ".join(advice.values())
+    metrics, commands = ((_ROOT / f"docs/{name}.md").read_text() for name in ("metrics", "command"))
+    assert {name for name in re.findall(r"\bpointsman_\w+", text) if name not in metrics} == set()
+    assert {name for name in re.findall(r"`(pointsman [a-z]+)", text) if f"### {name}" not in commands} == set()
+    parts = {"gateway": GatewaySettings, "controller": ControllerSettings}
+    keys = re.findall(r"`(gateway|controller)\.(\w+)", text)
+    assert [key for part, key in keys if key not in parts[part].model_fields] == []
 
 
 def test_the_readmes_tree_names_every_folder() -> None:

@@ -80,4 +80,4 @@ def test_a_service_that_there_is_not_and_wrong_settings_are_another_exit_code(
     assert "gateway | controller | scorers" in capsys.readouterr().err
     monkeypatch.setenv("POINTSMAN_SETTINGS", "/nowhere/pointsman.yaml")
     assert main(["gateway"]) == 2
-    assert capsys.readouterr().err == "/nowhere/pointsman.yaml: can't be read: No such file or directory\n"
+    assert capsys.readouterr().err == "/nowhere/pointsman.yaml: can't be read: No such file or directory (POINTSMAN_SETTINGS names it)\n"

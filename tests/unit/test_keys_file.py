@@ -35,7 +35,7 @@ def test_one_hash_or_two_and_a_time_without_quotes(tmp_path: Path) -> None:
         (f"[{{name: a, sha256: {A}, strategis: [mf]}}]", "keys.0.strategis: unknown key; did you mean 'strategies'?"),
         (f"[{{name: A, sha256: {A}}}]", "keys.0.name"),
         (f"[{{name: {'a' * 65}, sha256: {A}}}]", "keys.0.name"),
-        ("[{name: a, sha256: secret}]", "keys.0.sha256.0: String should match pattern"),
+        ("[{name: a, sha256: secret}]", "keys.0.sha256.0: must be 64 hex digits"),
         (f"[{{name: a, sha256: [{A}, {B}, {'c' * 64}]}}]", "keys.0.sha256: Value should have at most 2 items"),
         ("[{name: a}]", "keys.0: a key needs sha256, certificates, or both"),
         (f"[{{name: a, sha256: {A}, expires: 2027-01-31}}]", "keys.0.expires"),

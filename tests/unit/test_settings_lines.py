@@ -25,12 +25,15 @@ def told(folder: Path, text: str) -> list[str]:
     ("text", "said"),
     [
         ("log:\n  level: info\ngateway:\n  rest_prot: 7\n", "s.yaml:4: gateway.rest_prot: unknown key; did you mean 'rest_port'?"),
-        ("\n\nstrategies:\n  MF: {}\n", "s.yaml:4: strategies.MF.[key]: String should match"),
+        ("\n\nstrategies:\n  MF: {}\n", "s.yaml:4: strategies.MF.[key]: must be a name of lower-case letters"),
         ("backends:\n  a:\n    model: m\n", "s.yaml:2: backends.a.base_url: Field required"),
         (f"{TWO_BACKENDS}pairs:\n  default:\n    strong: big\n    weak: weak\n", "s.yaml:8: settings: pairs.default.strong: no backend"),
         (f"{TWO_BACKENDS}    # a comment\n  third:\n    <<: *a\n    modle: n\n", "s.yaml:9: backends.third.modle: unknown key"),
         ("gateway: {tls: {client_certificates: required}}\n", "s.yaml:1: gateway.tls.cert_file: Field required"),
-        ("policies:\n  p:\n    threshold: 0.5\n    strategies:\n      - mf\n      - M F\n", "s.yaml:6: policies.p.strategies.1: String"),
+        (
+            "policies:\n  p:\n    threshold: 0.5\n    strategies:\n      - mf\n      - M F\n",
+            "s.yaml:6: policies.p.strategies.1: must be a name",
+        ),
     ],
 )
 def test_file_line_and_key_are_named(tmp_path: Path, text: str, said: str) -> None:
@@ -47,7 +50,9 @@ def test_every_fault_has_its_line(tmp_path: Path) -> None:
 def test_what_the_environment_sets_is_its_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable is named, and not a line of the file, whose own value is right."""
     monkeypatch.setenv("POINTSMAN_GATEWAY__REST_PORT", "many")
-    assert told(tmp_path, "gateway:\n  rest_port: 1\n")[0].startswith("POINTSMAN_GATEWAY__REST_PORT: gateway.rest_port: Input")
+    assert told(tmp_path, "gateway:\n  rest_port: 1\n")[0].startswith(
+        "POINTSMAN_GATEWAY__REST_PORT: gateway.rest_port: must be a whole number"
+    )
     monkeypatch.setenv("POINTSMAN_GATEWAY__REST_PORT", "2")
     assert told(tmp_path, "gateway:\n  rest_port: 1\n  x: 1\n")[0].startswith("s.yaml:3: gateway.x")
 

@@ -86,7 +86,7 @@ class Journal:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InvalidData(f"{self._path}: another run is writing it.") from None
+            raise InvalidData(f"{self._path}: another run is writing it; wait for it, or name another --out.") from None
 
     def _read(self, identity: Identity) -> None:
         whole, end, _ = self._file.read().rpartition(b"\n")
@@ -106,7 +106,7 @@ class Journal:
         try:
             return kind.model_validate_json(line)
         except ValidationError:
-            raise InvalidData(f"{self._path}: line {number}: not a line of a journal of this release.") from None
+            raise InvalidData(f"{self._path}: line {number}: no journal of this release; remove it, or name another --out.") from None
 
     def _compare(self, begun: Identity, now: Identity) -> None:
         for name in type(now).model_fields:

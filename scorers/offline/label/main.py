@@ -77,11 +77,11 @@ def _label(options: argparse.Namespace, errors: Console) -> int:
 def sampled(prompts: Sequence[str], sample: int | None, seed: int) -> dict[int, str]:
     """Prompts by row number, from 1, in order. Raises `InvalidData` where there are too few, or one that can't be sent."""
     if sample is not None and sample > len(prompts):
-        raise InvalidData(f"--sample: {sample} of {len(prompts)} prompts can't be drawn.")
+        raise InvalidData(f"--sample: {sample} of {len(prompts)} prompts can't be drawn; name fewer.")
     chosen = range(len(prompts)) if sample is None else sorted(random.Random(seed).sample(range(len(prompts)), sample))
     for index in chosen:
         if any("\ud800" <= char <= "\udfff" for char in prompts[index]):
-            raise InvalidData(f"row {index + 1}: prompt has half of a character (a lone surrogate).")
+            raise InvalidData(f"row {index + 1}: prompt has half of a character (a lone surrogate); mend it, or remove the row.")
     return {index + 1: prompts[index] for index in chosen}
 
 
@@ -125,7 +125,7 @@ def _budget(limit: float | None, prices: PayerPrices, journal: Journal) -> Budge
         if unpriced := [who for who, each in prices.items() if each is None]:
             raise InvalidData(f"--max-cost needs prices of all three; the settings here have none for {' and '.join(unpriced)}.")
         if len({each.currency for each in prices.values() if each}) > 1:
-            raise InvalidData("--max-cost needs prices in one currency.")
+            raise InvalidData("--max-cost needs prices in one currency (backends.….prices.currency).")
     return Budget(limit, journal.charged)
 
 

@@ -53,7 +53,7 @@ async def test_an_event_that_never_ends_is_bounded() -> None:
 
     events = events_of(endless(), "weak", 10_000)
     assert await anext(events) == b"data: 1\n\n"
-    with pytest.raises(BackendFailed, match="weak sent an event of more than 10000 bytes"):
+    with pytest.raises(BackendFailed, match="weak sent an event of more than 10,000 bytes"):
         await anext(events)
     assert taken == 11
 

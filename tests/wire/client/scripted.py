@@ -52,6 +52,8 @@ class ScriptedRouteService(route_service_pb2_grpc.RouteServiceServicer):
     """Seconds that each call had left on arrival."""
     authorizations: list[str] = field(default_factory=list)
     """What each call said of who asks; empty where it said nothing."""
+    metadata: list[dict[str, str]] = field(default_factory=list)
+    """All that came with each call."""
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a hanging call's caller has gone."""
 
@@ -113,7 +115,8 @@ class ScriptedRouteService(route_service_pb2_grpc.RouteServiceServicer):
     async def _met(self, request: Message, context: Any, *, may_hang: bool = True) -> None:
         self.requests.append(request)
         self.deadlines.append(context.time_remaining())
-        self.authorizations.append(str(dict(context.invocation_metadata()).get("authorization", "")))
+        self.metadata.append(dict(context.invocation_metadata()))
+        self.authorizations.append(str(self.metadata[-1].get("authorization", "")))
         if self.failures:
             await _fail(self.failures.pop(0), context)
         if self.hangs and may_hang:

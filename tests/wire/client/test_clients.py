@@ -11,6 +11,7 @@ from pointsman.client import AsyncClient, Client, RouteError, Unreachable
 from pointsman.runtime.errors import BackendFailed, InvalidModelString, Overloaded, Unavailable
 from pointsman.v1 import chat_pb2, routing_pb2
 from pointsman.v1 import route_service_pb2 as pb
+from tests.support.canary import KEY
 from tests.wire.client.callers import Caller
 from tests.wire.client.scripted import DECISION, RECEIPT, REQUEST_ID, ScriptedRouteService, serve
 
@@ -120,6 +121,18 @@ async def test_the_timeout_is_the_calls_deadline(caller: Caller, service: Script
     # gRPC rounds a timeout up on the wire, by a percent or so.
     assert 900 < service.deadlines[0] < 1100
     assert 0 < service.deadlines[1] < 40
+
+
+async def test_metadata_of_a_call_goes_with_it_beside_the_clients_own(caller: Caller, service: ScriptedRouteService, address: str) -> None:
+    """Such as a request id of one's own, or a trace's; on whole answers and streams."""
+    own = {"X-Pointsman-Request-Id": "mine-1", "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    await caller.call(address, "route", "x", metadata=own, access={"api_key": KEY})
+    await caller.stream_text(address, HELLO, metadata=own, access={"api_key": KEY})
+    await caller.call(address, "list_strategies")
+    for came in service.metadata[:2]:
+        assert (came["x-pointsman-request-id"], came["traceparent"]) == tuple(own.values())
+        assert came["authorization"] == f"Bearer {KEY}"
+    assert "traceparent" not in service.metadata[2]
 
 
 async def test_a_passed_deadline_is_a_route_error_and_the_server_hears_of_it(

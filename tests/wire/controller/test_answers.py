@@ -105,6 +105,27 @@ async def test_callers_headers_go_on_and_the_backends_key_is_its_own(
     assert sent["accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize("becomes", [None, "canary\nkey"], ids=["gone", "two lines"])
+async def test_a_key_that_is_lost_while_the_controller_runs_is_the_backends_error(
+    becomes: str | None, weak: ScriptedBackend, scorers: ScriptedScorers, tmp_path: Any
+) -> None:
+    """As one that the backend refuses is, and no undeclared one; the next request reads the file again."""
+    key = tmp_path / "key"
+    key.write_text("canary-key\n")
+    backend = weak.settings.model_copy(update={"key_file": key})
+    async with running_controller({"strong": backend, "weak": backend}, scorers.address) as controller:
+        key.unlink()
+        if becomes:
+            key.write_text(becomes)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await relay(controller, body())
+        said = caught.value.details() or ""
+        assert (error_info(status_of(caught.value)).reason, "its key_env or key_file needs a look" in said) == ("BACKEND_AUTH", True)
+        assert "canary" not in said
+        key.write_text("canary-key\n")
+        assert await relay(controller, body())
+
+
 async def test_a_backend_of_azures_kind_gets_its_path_query_and_key(weak: ScriptedBackend, scorers: ScriptedScorers, tmp_path: Any) -> None:
     """The deployment is in base_url; the key stands bare in its own header."""
     (tmp_path / "key").write_text("canary-key\n")

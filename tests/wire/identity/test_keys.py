@@ -23,7 +23,8 @@ from tests.wire.identity.asking import BODY, Rest
 from tests.wire.identity.conftest import Protocol, Serve, write_keys
 
 UNAUTHENTICATED = ("401", "UNAUTHENTICATED")
-UNKNOWN = "The API key isn't one that is known here."
+UNKNOWN = "The API key isn't one that is known here; whoever runs this service gives them out."
+ANOTHER = "; whoever runs this service gives out another."
 
 
 @pytest.mark.parametrize(
@@ -32,8 +33,8 @@ UNKNOWN = "The API key isn't one that is known here."
         ({}, "", "This needs an API key: send it as `authorization: Bearer <key>`."),
         ({}, "key-of-nobody", UNKNOWN),
         ({}, "key-of-alic", UNKNOWN),
-        ({"expires": "2020-01-01T00:00:00Z"}, "key-of-alice", "The API key has expired."),
-        ({"revoked": True}, "key-of-alice", "The API key has been revoked."),
+        ({"expires": "2020-01-01T00:00:00Z"}, "key-of-alice", f"The API key has expired{ANOTHER}"),
+        ({"revoked": True}, "key-of-alice", f"The API key has been revoked{ANOTHER}"),
         ({"revoked": True}, "key-of-nobody", UNKNOWN),
     ],
     ids=["no key", "another's", "almost right", "expired", "revoked", "another's while there is a revoked one"],

@@ -80,7 +80,7 @@ def test_an_unknown_key_and_one_that_is_almost_right_are_told_the_same() -> None
     """A missing one is told how to send it."""
     some = guard(entry("a", "key-of-a"))
     told = {refusal(some, key) for key in ("key-of-", "key-of-a2", "KEY-OF-A", "x" * 100_000, "é")}
-    assert told == {"The API key isn't one that is known here."}
+    assert told == {"The API key isn't one that is known here; whoever runs this service gives them out."}
     assert "Bearer" in refusal(some)
 
 
@@ -88,7 +88,9 @@ def test_only_who_holds_a_key_hears_that_it_expired_or_was_revoked() -> None:
     """And the log hears whose it is."""
     alive = entry("c", "alive", expires=NOON.replace(hour=13))
     some = guard(entry("a", "expired", expires=NOON), entry("b", "revoked", revoked=True), alive)
-    assert (refusal(some, "expired"), refusal(some, "revoked")) == ("The API key has expired.", "The API key has been revoked.")
+    another = "; whoever runs this service gives out another."
+    said = f"The API key has expired{another}", f"The API key has been revoked{another}"
+    assert (refusal(some, "expired"), refusal(some, "revoked")) == said
     assert who(some, "alive") == "c"
     with pytest.raises(Refused) as caught:
         who(some, "expired")
