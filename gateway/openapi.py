@@ -1,61 +1,30 @@
-"""GET /openapi.json: what the gateway serves, as OpenAPI 3.1. Data, and a test that it is the route table."""
+"""GET /openapi.json: what the gateway serves, as OpenAPI 3.1. Data, and tests that it is the route table and docs/reference-rest.md."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Final
 
-from gateway.deadline import LONGEST_S, TIMEOUT_HEADER
+from gateway import openapi_headers
 from gateway.exchange import Exchange
-from gateway.headers import RECEIPT
-from gateway.identity.guard import CHALLENGE
-from gateway.openapi_deciding import deciding_paths
-from gateway.openapi_identity import KEYS, RATE_LIMIT_HEADERS
+from gateway.openapi_deciding import answers, deciding_paths
+from gateway.openapi_identity import KEYS
+from gateway.openapi_schemas import schemas
 from pointsman import __version__
-from pointsman.runtime.decision_headers import PREFIX, REQUEST_ID
-from pointsman.runtime.errors import WIRE_FORMS
-from pointsman.runtime.tracing import CONTEXT
 
 Node = dict[str, Any]
 _TEXT: Final[Node] = {"type": "string"}
-_FRACTION: Final[Node] = {"type": "number", "minimum": 0, "maximum": 1}
-_TIER: Final[Node] = {"enum": ["strong", "weak"]}
-_ID: Final[Node] = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}
-
-_REQUEST_HEADERS: Final[dict[str, tuple[Node, str]]] = {
-    f"{PREFIX}pair": (_TEXT, "The pair of backends to route between; `default` without it."),
-    f"{PREFIX}tier": (_TIER, "Pins the request to a tier, unscored."),
-    f"{PREFIX}strong-share": (_FRACTION, "The share of calls for strong, in the place of the model string's threshold."),
-    f"{PREFIX}max-quality-loss": (_FRACTION, "The quality that may be lost, in the place of the model string's threshold."),
-    f"{PREFIX}session": (
-        {"type": "string", "maxLength": 256},
-        "One session draws one value of `random`; the body's `user` without it.",
-    ),
-    RECEIPT: ({"enum": ["true", "false"]}, "Asks for the receipt: a header of a whole answer, the last comment of a stream."),
-    REQUEST_ID: (_ID, "The request's id, repeated in the answer and the logs; `x-request-id` is taken too."),
-    TIMEOUT_HEADER: ({"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_S}, "The deadline, in seconds from now."),
-    CONTEXT[0]: (_TEXT, "W3C trace context, passed on."),
-}
-_DECISION_HEADERS: Final[dict[str, tuple[Node, str]]] = {
-    f"{PREFIX}tier": (_TIER, "The tier that answers."),
-    f"{PREFIX}model": (_TEXT, "The backend's own name of the model that answers."),
-    f"{PREFIX}reason": (_TEXT, "Why this tier: `comparison`, `nothing_to_score`, `backend_named`, …"),
-    f"{PREFIX}strategy": (_TEXT, "The strategy that was asked for."),
-    f"{PREFIX}strong-win-rate": (_FRACTION, "What the strategy predicted."),
-    f"{PREFIX}threshold": (_FRACTION, "Strong where the strong win rate is at least this."),
-}
 _MODEL: Final[Node] = {
     "type": "string",
     "description": "`router-<strategy>-<threshold>`, `router-<strategy>-<percent>pct`, `router:<policy>`, or a backend's name where the "
     "settings allow it.",
     "examples": ["router-mf-0.5", "router-mf-30pct", "router:support-bot"],
 }
-_STRINGS: Final[Node] = {"type": "array", "items": _TEXT}
-_OBJECTS: Final[Node] = {"type": "array", "items": {"type": "object"}}
+_ROLE: Final[Node] = {**_TEXT, "description": "Whose message it is; of those with `user` the last one is scored."}
 _MESSAGES: Final[Node] = {
     "type": "array",
     "minItems": 1,
-    "items": {"type": "object", "required": ["role"], "properties": {"role": _TEXT}},
+    "items": {"type": "object", "required": ["role"], "properties": {"role": _ROLE}},
     "description": "The text of the last user message is scored.",
 }
 
@@ -74,16 +43,22 @@ def document() -> Node:
         "paths": {**_relayed_paths(), **_model_paths(), **_deciding_paths(), **_own_paths()},
         # Any of the three, where `gateway.keys_file` is set.
         "security": [{name: []} for name in KEYS],
-        "components": {"schemas": _schemas(), "headers": _headers(), "parameters": _parameters(), "securitySchemes": KEYS},
+        "components": {
+            "schemas": {**schemas(), **answers()},
+            "headers": openapi_headers.headers(),
+            "parameters": openapi_headers.parameters(),
+            "securitySchemes": KEYS,
+        },
     }
 
 
 def _relayed_paths() -> Node:
     prompt = {"type": ["string", "array", "null"], "description": "Text is scored (several joined by newlines); tokens aren't."}
-    given = {"anyOf": [_TEXT, _OBJECTS, {"type": "null"}], "description": "The last user input is scored."}
+    items: Node = {"type": "array", "items": {"type": "object"}}
+    given = {"anyOf": [_TEXT, items, {"type": "null"}], "description": "The last user input is scored."}
     previous = {"type": ["string", "null"], "description": "With it, `model` must name a backend: another can't continue it."}
     named = {"type": "string", "description": "A backend's name: embeddings are never routed."}
-    embedded = {"anyOf": [_TEXT, {"type": "array"}]}
+    embedded = {"anyOf": [_TEXT, {"type": "array"}], "description": "What the backend embeds."}
     return {
         "/v1/chat/completions": _relayed("A chat completion", _body(["model", "messages"], model=_MODEL, messages=_MESSAGES)),
         "/v1/completions": _relayed("A completion", _body(["model"], model=_MODEL, prompt=prompt)),
@@ -94,8 +69,18 @@ def _relayed_paths() -> Node:
 
 def _body(required: list[str], **properties: Node) -> Node:
     """Any object with these among its fields: every other field is the backend's business."""
-    common = {"stream": {"type": ["boolean", "null"]}, "user": {}}
-    return {"type": "object", "required": required, "properties": {**properties, **common}, "additionalProperties": True}
+    common: Node = {
+        "stream": {"type": ["boolean", "null"], "description": "Whether the backend is asked for a stream of events."},
+        "user": {"description": "Passed on; text is the session too, where no header names one."},
+    }
+    said = "Any other field goes to the backend as it is."
+    return {
+        "type": "object",
+        "description": said,
+        "required": required,
+        "properties": {**properties, **common},
+        "additionalProperties": True,
+    }
 
 
 def _relayed(what: str, body: Node, *, streams: bool = True) -> Node:
@@ -104,47 +89,49 @@ def _relayed(what: str, body: Node, *, streams: bool = True) -> Node:
         content["text/event-stream"] = {
             "schema": {"description": "The backend's events as they came."}
         }  # of no type: some read it as one event's
-    answer = {"description": f"{what} of the backend, byte for byte.", "content": content, "headers": _refs("headers", *_ANSWER_HEADERS)}
+    answer = {"description": f"{what} of the backend, byte for byte.", "content": content, "headers": openapi_headers.of_answers()}
+    error = _error(decided=True)
     post = {
         "summary": f"{what}, by the backend that the request is routed to or names",
-        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _REQUEST_HEADERS],
+        "parameters": openapi_headers.of_relayed(),
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {"2XX": answer, "4XX": _error(_DECISION_HEADERS), "5XX": _error(_DECISION_HEADERS)},
+        "responses": {"2XX": answer, "4XX": error, "5XX": error},
     }
     return {"post": post}
 
 
 def _model_paths() -> Node:
-    listed, one = ({"$ref": f"#/components/schemas/{name}"} for name in ("ModelList", "Model"))
-    parameter = {"name": "model_id", "in": "path", "required": True, "schema": _TEXT}
+    parameter = {"name": "model_id", "in": "path", "required": True, "schema": _TEXT, "description": "A request's `model`."}
     return {
-        "/v1/models": _got("What `model` may be: strategies, calibrated shares, policies, backends", _json(listed)),
-        "/v1/models/{model_id}": {**_got("Whether `model` may be this", _json(one)), "parameters": [parameter]},
+        "/v1/models": _got("What `model` may be: strategies, calibrated shares, policies, backends", _json(_named("ModelList"))),
+        "/v1/models/{model_id}": {**_got("Whether `model` may be this", _json(_named("Model"))), "parameters": [parameter]},
     }
 
 
 def _deciding_paths() -> Node:
-    parameters = [{"$ref": f"#/components/parameters/{name}"} for name in _REQUEST_HEADERS if name != RECEIPT]
-    return deciding_paths(_MODEL, _MESSAGES, parameters, _refs("headers", *_ANSWER_HEADERS), _error(_DECISION_HEADERS))
+    return deciding_paths(_MODEL, _MESSAGES, openapi_headers.of_answers(), _error(decided=True))
 
 
 def _own_paths() -> Node:
-    anything: Node = {"type": "object"}
-    ready = {"type": "object", "required": ["ready"], "properties": {"ready": {"type": "boolean"}}}
-    readyz = _got("Whether requests can be answered", _json(ready))
-    readyz["get"]["responses"]["503"] = {"description": "Not now; the body says what is missing.", "content": _json(ready)}
+    online = {"status": {"const": "online", "description": "The gateway answers."}}
+    live = {"live": {"const": True, "description": "The process answers."}}
+    readyz = _got("Whether requests can be answered", _json(_named("Readiness")))
+    metrics = _got("Prometheus's text format; of keys, an admin's reads it", {"text/plain": {"schema": _TEXT}})
+    metrics["get"]["responses"]["200"]["description"] = "docs/metrics.md lists every metric."
+    readyz["get"]["responses"]["503"] = {"description": "Not now; the body says what is missing.", "content": _json(_named("Readiness"))}
     return {
-        "/health": _open(_got("RouteLLM's own health check", _json(anything))),
-        "/livez": _open(_got("Whether the process lives", _json(anything))),
+        "/health": _open(_got("RouteLLM's own health check", _json({"type": "object", "properties": online}))),
+        "/livez": _open(_got("Whether the process lives", _json({"type": "object", "properties": live}))),
         "/readyz": _open(readyz),
-        "/metrics": _got("Prometheus's text format; of keys, an admin's reads it", {"text/plain": {"schema": _TEXT}}),
-        "/openapi.json": _got("This document", _json(anything)),
+        "/metrics": metrics,
+        "/openapi.json": _got("This API, as OpenAPI 3.1", _json({"type": "object"})),
     }
 
 
 def _got(summary: str, content: Node) -> Node:
-    ok = {"description": summary, "content": content, "headers": _refs("headers", REQUEST_ID)}
-    return {"get": {"summary": summary, "responses": {"200": ok, "4XX": _error({}), "5XX": _error({})}}}
+    ok = {"description": summary, "content": content, "headers": openapi_headers.of_listings()}
+    error = _error(decided=False)
+    return {"get": {"summary": summary, "responses": {"200": ok, "4XX": error, "5XX": error}}}
 
 
 def _open(item: Node) -> Node:
@@ -156,54 +143,16 @@ def _json(schema: Node) -> Node:
     return {"application/json": {"schema": schema}}
 
 
-def _error(decided: Node) -> Node:
+def _named(schema: str) -> Node:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _error(*, decided: bool) -> Node:
     return {
         "description": "An error in OpenAI's shape; docs/errors.md lists every code.",
-        "content": _json({"$ref": "#/components/schemas/Error"}),
-        "headers": _refs("headers", *decided, *RATE_LIMIT_HEADERS, REQUEST_ID, "retry-after", CHALLENGE[0]),
+        "content": _json(_named("Error")),
+        "headers": openapi_headers.of_errors(decided=decided),
     }
-
-
-def _refs(kind: str, *names: str) -> Node:
-    return {name: {"$ref": f"#/components/{kind}/{name}"} for name in names}
-
-
-_ANSWER_HEADERS: Final = (*_DECISION_HEADERS, *RATE_LIMIT_HEADERS, RECEIPT, REQUEST_ID)
-
-
-def _headers() -> Node:
-    others = {
-        RECEIPT: (_TEXT, "The receipt as JSON, where it was asked for and the answer is whole."),
-        REQUEST_ID: (_ID, "The request's id."),
-        "retry-after": ({"type": "integer", "minimum": 1}, "Seconds to come back after."),
-        CHALLENGE[0]: (_TEXT, "How to send a key, with a 401."),
-    }
-    return {
-        name: {"schema": schema, "description": text}
-        for name, (schema, text) in {**_DECISION_HEADERS, **RATE_LIMIT_HEADERS, **others}.items()
-    }
-
-
-def _parameters() -> Node:
-    said = _REQUEST_HEADERS.items()
-    return {name: {"name": name, "in": "header", "schema": schema, "description": text} for name, (schema, text) in said}
-
-
-def _schemas() -> Node:
-    forms = WIRE_FORMS.values()
-    error: dict[str, Node] = {
-        "message": _TEXT,
-        "type": {"enum": sorted({form.openai_type for form in forms})},
-        "param": {"type": ["string", "null"], "description": "The field or header at fault."},
-        "code": {"enum": sorted({form.reason.lower() for form in forms})},
-    }
-    model: dict[str, Node] = {"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": _TEXT}
-    listed: dict[str, Node] = {"object": {"const": "list"}, "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}}
-    return {"Error": _closed(error=_closed(**error)), "Model": _closed(**model), "ModelList": _closed(**listed)}
-
-
-def _closed(**properties: Node) -> Node:
-    return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
 
 
 class OpenApi:

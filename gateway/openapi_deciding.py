@@ -4,43 +4,115 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gateway.openapi_headers import of_decisions, of_questions
+
 Node = dict[str, Any]
 _TEXT: Final[Node] = {"type": "string"}
 _TEXTS: Final[Node] = {"type": "array", "items": _TEXT}
+_IGNORED: Final = "Any other field is ignored."
+_CHAT: Final = "A chat body may come as it would be sent to be answered: any other field is ignored."
 
 
-def deciding_paths(model: Node, messages: Node, parameters: list[Node], headers: Node, error: Node) -> Node:
+def deciding_paths(model: Node, messages: Node, headers: Node, error: Node) -> Node:
     """Answers are the contract's messages (protos/pointsman/v1) in protobuf's JSON, with the contract's names."""
-    chat = {"model": model, "prompt": {"type": "string", "description": "Text to score as it is, or"}, "messages": messages, "user": {}}
+    prompt = {**_TEXT, "description": "Text to score as it is, in the place of `messages`."}
+    chat = {
+        "model": model,
+        "prompt": prompt,
+        "messages": messages,
+        "user": {"description": "Text is the session, where no header names one."},
+    }
     batch = {"model": model, "prompts": {**_TEXTS, "maxItems": 1024, "description": "One decision or error for each, in order."}}
-    compared = {"prompt": chat["prompt"], "messages": messages, "strategies": {**_TEXTS, "description": "All where there is none."}}
-    answer = {"headers": headers, "error": error}
-    decision = _object("decision", "receipt")
-    listed = _object("strategies", "pairs", "policies", "backends", "ensembles")
-    counted = _object("rows", "uptime", "refused", "callers", "router_cost", "controllers")
+    compared = {"prompt": prompt, "messages": messages, "strategies": {**_TEXTS, "description": "All where there is none."}}
+    route, many, opinions = _body(chat, [], _CHAT), _body(batch, ["prompts"], _IGNORED), _body(compared, [], _IGNORED)
+    told = {"headers": headers, "error": error}
     return {
-        "/v1/route": _asked("Which backend would answer, and why; none is called", chat, [], decision, parameters, **answer),
-        "/v1/route/batch": _asked("The same for many prompts", batch, ["prompts"], _object("results"), parameters, **answer),
-        "/v1/strategies": _told("Strategies, ready or not, their calibrations and certificates, pairs, policies", listed, **answer),
-        "/v1/strategies/compare": _asked("What each strategy says of one prompt", compared, [], _object("opinions"), [], **answer),
-        "/v1/stats": _told("What all controllers have counted since they started; of keys, an admin's reads it", counted, **answer),
+        "/v1/route": _asked("Which backend would answer, and why; none is called", route, "RouteResponse", of_decisions(), **told),
+        "/v1/route/batch": _asked("The same for many prompts", many, "RouteBatchResponse", of_decisions(), **told),
+        "/v1/strategies": _told(
+            "Strategies, ready or not, their calibrations and certificates, pairs, policies", "ListStrategiesResponse", **told
+        ),
+        "/v1/strategies/compare": _asked(
+            "What each strategy says of one prompt", opinions, "CompareStrategiesResponse", of_questions(), **told
+        ),
+        "/v1/stats": _told("What all controllers have counted since they started; of keys, an admin's reads it", "StatsResponse", **told),
     }
 
 
-def _object(*required: str) -> Node:
-    return {"type": "object", "required": list(required)}
+def answers() -> Node:
+    """Their schemas, by the names of the messages. `x-protobuf-type` names what a value is in the contract."""
+    result = {
+        "type": "object",
+        "properties": {
+            "decision": _one("Decision", "What was decided."),
+            "error": {"type": "object", "description": "Or why nothing was: the `error` of OpenAI's shape."},
+        },
+    }
+    results = {"type": "array", "items": result, "description": "As many as prompts, in their order."}
+    receipt = _one("Receipt", "All that explains it; no attempts and no usage, since nothing was called.")
+    return {
+        "RouteResponse": _answer("RouteResponse", "The decision.", decision=_one("Decision", "What was decided."), receipt=receipt),
+        "RouteBatchResponse": _answer("RouteBatchResponse", "One result for each prompt.", results=results),
+        "CompareStrategiesResponse": _answer(
+            "CompareStrategiesResponse", "What each strategy says.", opinions=_many("Opinion", "One for each; a failed one says why.")
+        ),
+        "ListStrategiesResponse": _answer("ListStrategiesResponse", "What there is that the key may use.", **_listed()),
+        "StatsResponse": _answer("StatsResponse", "The sum over all controllers.", **_counted()),
+    }
 
 
-def _asked(summary: str, fields: Node, required: list[str], answer: Node, parameters: list[Node], *, headers: Node, error: Node) -> Node:
-    schema = {"type": "object", "required": required, "properties": fields, "additionalProperties": True}
-    said = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+def _listed() -> Node:
+    return {
+        "strategies": _many("Strategy", "Strategies and their states."),
+        "pairs": _many("Pair", "Pairs of backends."),
+        "policies": {**_TEXTS, "description": "Names of the policies."},
+        "backends": {**_TEXTS, "description": "Backends that may be named instead of a router."},
+        "ensembles": _many("Ensemble", "Several strategies that are calibrated together."),
+    }
+
+
+def _counted() -> Node:
+    counts = {"type": "object", "additionalProperties": _TEXT}
+    return {
+        "rows": _many("StatsResponse.Row", "By pair, strategy, tier and reason, in no order."),
+        "uptime": {**_TEXT, "description": "How long the longest of them has run, in seconds such as `12.5s`."},
+        "refused": {**counts, "description": "Requests that ended before a decision, by the error's reason."},
+        "callers": _many("StatsResponse.CallerRow", "By caller, tier and backend, in no order."),
+        "router_cost": {
+            "type": "number",
+            "description": "What running the router has cost, in the prices' currency; 0 where its price isn't set.",
+        },
+        "controllers": {**_TEXTS, "description": "All of them, where the settings name several."},
+    }
+
+
+def _one(message: str, description: str) -> Node:
+    return {"type": "object", "x-protobuf-type": f"pointsman.v1.{message}", "description": description}
+
+
+def _many(message: str, description: str) -> Node:
+    items = {"type": "object", "x-protobuf-type": f"pointsman.v1.{message}"}
+    return {"type": "array", "items": items, "description": description}
+
+
+def _answer(message: str, description: str, **properties: Node) -> Node:
+    """Every field of the message is there, but for a result's, of which one is."""
+    return {**_one(message, description), "required": list(properties), "properties": properties}
+
+
+def _body(fields: Node, required: list[str], description: str) -> Node:
+    return {"type": "object", "description": description, "required": required, "properties": fields, "additionalProperties": True}
+
+
+def _asked(summary: str, body: Node, answer: str, parameters: list[Node], *, headers: Node, error: Node) -> Node:
+    said = {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
     return {"post": {"summary": summary, "parameters": parameters, **said, "responses": _responses(summary, answer, headers, error)}}
 
 
-def _told(summary: str, answer: Node, *, headers: Node, error: Node) -> Node:
+def _told(summary: str, answer: str, *, headers: Node, error: Node) -> Node:
     return {"get": {"summary": summary, "responses": _responses(summary, answer, headers, error)}}
 
 
-def _responses(summary: str, answer: Node, headers: Node, error: Node) -> Node:
-    ok = {"description": summary, "content": {"application/json": {"schema": answer}}, "headers": headers}
-    return {"200": ok, "4XX": error, "5XX": error}
+def _responses(summary: str, answer: str, headers: Node, error: Node) -> Node:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer}"}}}
+    return {"200": {"description": summary, "content": content, "headers": headers}, "4XX": error, "5XX": error}
