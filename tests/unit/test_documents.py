@@ -67,14 +67,6 @@ def _anchors(document: Path) -> set[str]:
     return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)}
 
 
-def test_every_link_to_a_heading_leads_to_one() -> None:
-    """By the anchors that GitHub makes of headings: lower case, without punctuation, dashes for spaces."""
-    for document in [*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")]:
-        for link, name in re.findall(r"\]\((?!https?:)([^)#]*\.md)?#([^)]+)\)", document.read_text()):
-            target = document.parent / link if link else document
-            assert name in _anchors(target), f"{document.name}: {link}#{name}"
-
-
 def test_the_guide_to_decisions_names_every_reason() -> None:
     """Those of the contract, as headers and receipts have them."""
     guide = (_ROOT / "docs/how-it-decides.md").read_text()
