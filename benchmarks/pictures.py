@@ -18,8 +18,11 @@ COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
 
 
 @contextmanager
-def picture(file: Path, width: float = 7, height: float = 4.5) -> Iterator[Figure]:
-    """A figure to draw on, in inches; written in place of an earlier one. A Figure of its own and not pyplot's, which would be global."""
+def picture(file: Path, width: float = 7, height: float = 4.5, description: str = "") -> Iterator[Figure]:
+    """A figure to draw on, in inches; written in place of an earlier one. A Figure of its own and not pyplot's, which would be global.
+
+    `description` stands in the file, such as what it was drawn from.
+    """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -30,6 +33,6 @@ def picture(file: Path, width: float = 7, height: float = 4.5) -> Iterator[Figur
         FigureCanvasAgg(figure)
         yield figure
         content = BytesIO()
-        figure.savefig(content, format="svg", metadata={"Date": None})
+        figure.savefig(content, format="svg", metadata={"Date": None, **({"Description": description} if description else {})})
     with written_whole(file) as opened:
         opened.write(content.getvalue())

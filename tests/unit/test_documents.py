@@ -7,7 +7,9 @@ import subprocess
 from pathlib import Path
 
 from gateway import openapi
+from pointsman.runtime.decision_headers import reason_name
 from pointsman.runtime.errors import WIRE_FORMS
+from pointsman.v1 import routing_pb2
 
 _ROOT = Path(__file__).parents[2]
 
@@ -37,6 +39,23 @@ def test_every_link_in_the_documents_leads_somewhere() -> None:
     for document in [*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_every_link_to_a_heading_leads_to_one() -> None:
+    """By the anchors that GitHub makes of headings: lower case, without punctuation, dashes for spaces."""
+    for document in [*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")]:
+        for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*\.md)?#([^)]+)\)", document.read_text()):
+            target = document.parent / link if link else document
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in anchors, f"{document.name}: {link}#{anchor}"
+
+
+def test_the_guide_to_decisions_names_every_reason() -> None:
+    """Those of the contract, as headers and receipts have them."""
+    guide = (_ROOT / "docs/how-it-decides.md").read_text()
+    reasons = {reason_name(reason) for reason in routing_pb2.Reason.values() if reason != routing_pb2.REASON_UNSPECIFIED}
+    assert {reason for reason in reasons if reason not in guide} == set()
 
 
 def test_the_guide_to_the_api_names_every_endpoint_and_header() -> None:
