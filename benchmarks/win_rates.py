@@ -157,7 +157,7 @@ def measured(data: Path, scores: Path) -> dict[str, list[float]]:
         rates[each["strategy"]][each["benchmark"], each["index"]] = each["strong_win_rate"]
     places = [(name, index) for name in _BENCHMARKS for index in range(len(outcomes[name]))]
     weak, strong = ([getattr(outcomes[name][index], tier) for name, index in places] for tier in ("weak", "strong"))
-    found = {}
+    found: dict[str, list[float]] = {}
     for strategy in (name for name in STRATEGIES if name in rates):
         points = curve([rates[strategy][place] for place in places], weak, strong)
         found[strategy] = [round(points.quality_at(number / _POINTS), 5) for number in range(_POINTS + 1)]

@@ -26,7 +26,7 @@ from tests.unit.scorers.routellm_files import write_files
 _MOST_BYTES = 60_000
 
 
-@pytest.mark.parametrize("name", ["win-rates", "shares"])
+@pytest.mark.parametrize("name", ["win-rates", "shares", "quality"])
 def test_a_committed_picture_is_of_the_data_that_is_there(name: str) -> None:
     """`python -m benchmarks.win_rates` draws it anew."""
     picture = (ROOT / f"docs/how-it-decides-{name}.svg").read_text()
@@ -37,6 +37,15 @@ def test_a_committed_picture_is_of_the_data_that_is_there(name: str) -> None:
 def test_the_guides_table_is_of_the_records_that_ship() -> None:
     """And names every strategy."""
     assert table(shipped()) in (ROOT / "docs/how-it-decides.md").read_text()
+
+
+def test_the_guides_right_answers_are_those_of_the_curves() -> None:
+    """At four shares, and by chance on the straight line."""
+    guide, quality = (ROOT / "docs/how-it-decides.md").read_text(), json.loads(QUALITY.read_text())
+    low, high = quality["mf"][0], quality["mf"][-1]
+    chance = [low + (high - low) * share / 100 for share in range(101)]
+    for right in (*quality.values(), chance):
+        assert " | ".join(f"{100 * right[share]:.1f} %" for share in (10, 30, 50, 80)) in guide
 
 
 def test_the_same_data_give_the_same_picture(tmp_path: Path) -> None:
