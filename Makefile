@@ -204,8 +204,8 @@ lock: ## Resolve today's newest versions into requirements/constraints.txt (in a
 	mv $(VENV)/constraints.new requirements/constraints.txt
 
 .PHONY: reference
-reference: install ## Write every command and option into docs/command.md
-	$(BIN)/python -m pointsman.cli.reference docs/command.md
+reference: install ## Write what docs/ says of commands, gRPC and REST: docs/command.md, docs/reference-*.md
+	$(BIN)/python -m docs.generator
 
 .PHONY: manifests
 manifests: install ## Render what Kubernetes is told from each overlay's settings file

@@ -8,7 +8,7 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[2]
 _SOURCES = [
     path
-    for folder in ("pointsman", "gateway", "controller", "scorers", "deploy")
+    for folder in ("pointsman", "gateway", "controller", "scorers", "deploy", "docs")
     for path in (_ROOT / folder).rglob("*.py")
     if "_pb2" not in path.name
 ]

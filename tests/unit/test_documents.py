@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from docs.generator.markdown import anchor
 from gateway import openapi
 from pointsman.runtime.errors import WIRE_FORMS
 
@@ -33,10 +34,16 @@ def test_the_readmes_tree_names_every_folder() -> None:
 
 
 def test_every_link_in_the_documents_leads_somewhere() -> None:
-    """Links to files of the repository."""
+    """Links to files of the repository, and to headings in them."""
     for document in [*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")]:
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
-            assert (document.parent / link).exists(), f"{document.name}: {link}"
+        for path, fragment in re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", document.read_text()):
+            linked = document.parent / path if path else document
+            assert linked.exists(), f"{document.name}: {path}"
+            assert not fragment or fragment in _anchors(linked), f"{document.name}: {path}{fragment}"
+
+
+def _anchors(document: Path) -> set[str]:
+    return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)}
 
 
 def test_the_guide_to_the_api_names_every_endpoint_and_header() -> None:

@@ -6,15 +6,8 @@ import re
 from pathlib import Path
 
 from pointsman.cli import exits
-from pointsman.cli.reference import with_reference
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "command.md"
-
-
-def test_the_reference_is_up_to_date() -> None:
-    """Else: make reference."""
-    text = DOCUMENT.read_text()
-    assert with_reference(text) == text
 
 
 def test_every_command_answers_in_json_too() -> None:

@@ -1,0 +1,1 @@
+"""The documents, and in `generator` what writes some of them."""

@@ -1,0 +1,1 @@
+"""Writes the references of docs/ from what they describe: the command, the contracts, the gateway's OpenAPI document."""
