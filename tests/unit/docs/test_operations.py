@@ -56,7 +56,7 @@ def test_an_answer_that_is_a_message_has_its_fields() -> None:
 
 def test_a_type_is_said_in_a_few_words() -> None:
     """With its bounds, and with a link to what it is."""
-    said = {
+    said: dict[str, dict[str, Any]] = {
         "number, 0 to 1": {"type": "number", "minimum": 0, "maximum": 1},
         "number, above 0, at most 86,400": {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400.0},
         "array of string, at most 1,024": {"type": "array", "items": {"type": "string"}, "maxItems": 1024},
