@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
-from docs.generator.markdown import anchor
 from gateway import openapi
 from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.decision_headers import reason_name
@@ -42,29 +40,6 @@ def test_the_error_catalogue_says_what_to_do_about_each() -> None:
     parts = {"gateway": GatewaySettings, "controller": ControllerSettings}
     keys = re.findall(r"`(gateway|controller)\.(\w+)", text)
     assert [key for part, key in keys if key not in parts[part].model_fields] == []
-
-
-def test_the_readmes_tree_names_every_folder() -> None:
-    """And none that isn't there."""
-    text = (_ROOT / "README.md").read_text()
-    tree = re.search(r"## The tree\n\n```text\n(.*?)```", text, re.DOTALL)
-    assert tree
-    named = {line.split("/")[0] for line in tree[1].splitlines() if not line.startswith(" ")}
-    tracked = subprocess.run(["git", "ls-files"], cwd=_ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    assert named == {path.split("/")[0] for path in tracked if "/" in path and not path.startswith(".")}
-
-
-def test_every_link_in_the_documents_leads_somewhere() -> None:
-    """Links to files of the repository, and to headings in them."""
-    for document in [*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")]:
-        for path, fragment in re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", document.read_text()):
-            linked = document.parent / path if path else document
-            assert linked.exists(), f"{document.name}: {path}"
-            assert not fragment or fragment in _anchors(linked), f"{document.name}: {path}{fragment}"
-
-
-def _anchors(document: Path) -> set[str]:
-    return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)}
 
 
 def test_the_guide_to_decisions_names_every_reason() -> None:
