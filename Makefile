@@ -59,7 +59,7 @@ run: install ## Start everything on loopback: Ray, scorers, controller, gateway,
 	@exec $(BIN)/pointsman up $(ARGS)
 
 .PHONY: test
-test: install check pytest ## Everything CI runs: lint, types, contracts, all tests
+test: install check site pytest ## Everything CI runs: lint, types, contracts, the documents' site, all tests
 
 .PHONY: pytest
 pytest: install debian $(VENV)/clients/installed ## All tests (PYTEST_ARGS="tests/unit -k model_string")
@@ -72,6 +72,21 @@ fuzz: install ## Over 100,000 made-up cases against parsers and services, others
 .PHONY: test-docs
 test-docs: install debian $(VENV)/clients/installed ## Types every command and program of README and docs/, before a running service
 	$(BIN)/python -m tests.documents $(ARGS)
+
+# Beside the environment: nothing that serves or tests needs it.
+$(VENV)/site/installed: requirements/site.txt
+	$(PYTHON) -m venv $(VENV)/site
+	$(VENV)/site/bin/python -m pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+.PHONY: site
+site: $(VENV)/site/installed ## README, the guides and the measurements as a site: site/index.html; a dead link fails
+	rm -rf site
+	$(VENV)/site/bin/python -m sphinx --fail-on-warning --keep-going -q -E -c docs/site -d build/site . site
+
+.PHONY: test-links
+test-links: $(VENV)/site/installed ## Asks every address outside that a document links to, on purpose
+	$(VENV)/site/bin/python -m docs.site.outside
 
 .PHONY: test-faults
 test-faults: install debian ## Faults under load, on purpose: ten minutes, and a table of what each cost

@@ -1,0 +1,1 @@
+"""How README, the guides and the measurements become a site: `make site`."""
