@@ -71,7 +71,7 @@ class ImitatedReplica(ScorerReplica):
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """See `ScorerReplica`."""
-        router = type("NamedRouter", (ImitatedRouter,), {"strategy": self._strategy})
+        router: Any = type("NamedRouter", (ImitatedRouter,), {"strategy": self._strategy})
         settings = StrategySettings.model_validate(user_config)
         if self._scorer is None:
             self._scorer = Scorer(router.build, settings)
