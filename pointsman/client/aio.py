@@ -40,6 +40,7 @@ class AsyncChatStream(Streamed):
         super().__init__(address)
         self._events = events
         self._cancel = cancel
+        self._is_cancelled = False
 
     def __aiter__(self) -> AsyncIterator[pb.StreamChatCompletionResponse]:
         return self
@@ -48,6 +49,11 @@ class AsyncChatStream(Streamed):
         """The next event, an `error` event included. Raises `RouteError` where the call itself failed, `AnswerCut` once it had begun."""
         try:
             return self._noted(await anext(self._events))
+        except asyncio.CancelledError:
+            # grpc.aio raises it for `cancel` too, and then it isn't this task that is cancelled.
+            if not self._is_cancelled or _is_being_cancelled():
+                raise
+            raise self._failed(RouteError(grpc.StatusCode.CANCELLED, "CANCELLED", "The call was cancelled by its caller.")) from None
         except grpc.RpcError as error:
             failed = _translated(error, self._address)
             raise (self._failed(failed) if isinstance(failed, RouteError) else failed) from None
@@ -64,6 +70,7 @@ class AsyncChatStream(Streamed):
 
     def cancel(self) -> None:
         """Ends the call here, at the service and at the backend."""
+        self._is_cancelled = True
         self._cancel()
 
     async def __aenter__(self) -> Self:
@@ -172,7 +179,11 @@ class AsyncClient:
 
 def _translated(error: grpc.RpcError, address: str) -> RouteError | asyncio.CancelledError:
     # Under a task's cancellation grpc.aio often raises its own CANCELLED; task groups need asyncio's.
-    task = asyncio.current_task()
-    if error.code() is grpc.StatusCode.CANCELLED and task is not None and task.cancelling():
+    if error.code() is grpc.StatusCode.CANCELLED and _is_being_cancelled():
         return asyncio.CancelledError()
     return from_rpc_error(error, address)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

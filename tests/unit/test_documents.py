@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from gateway import openapi
 from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.decision_headers import reason_name
 from pointsman.runtime.errors import WIRE_FORMS
 from pointsman.runtime.gateway_settings import GatewaySettings
+from pointsman.runtime.settings_part import Part
 from pointsman.v1 import routing_pb2
 
 _ROOT = Path(__file__).parents[2]
@@ -39,7 +38,7 @@ def test_the_error_catalogue_says_what_to_do_about_each() -> None:
     metrics, commands = ((_ROOT / f"docs/{name}.md").read_text() for name in ("metrics", "command"))
     assert {name for name in re.findall(r"\bpointsman_\w+", text) if name not in metrics} == set()
     assert {name for name in re.findall(r"`(pointsman [a-z]+)", text) if f"### {name}" not in commands} == set()
-    parts: dict[str, type[BaseModel]] = {"gateway": GatewaySettings, "controller": ControllerSettings}
+    parts: dict[str, type[Part]] = {"gateway": GatewaySettings, "controller": ControllerSettings}
     keys = re.findall(r"`(gateway|controller)\.(\w+)", text)
     assert [key for part, key in keys if key not in parts[part].model_fields] == []
 

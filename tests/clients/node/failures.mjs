@@ -64,11 +64,12 @@ const { decision } = await patiently(() => route({ routing: { model }, prompt },
 console.log(decision.tier, decision.model);
 
 // A deadline is one for everything: scoring, backend, retries. The service hears of it and stops its backend.
-const late = await route({ routing: { model }, prompt }, nothing, within(1)).catch((error) => error);
+const chat = { messages: [{ role: "user", content: prompt }] };
+const ask = promisify(client.ChatCompletion.bind(client));
+const late = await ask({ routing: { model }, chat }, nothing, within(100)).catch((error) => error);
 console.log(grpc.status[late.code], factsOf(late).reason ?? "by gRPC itself");
 
 // Whoever has read enough cancels, and the backend stops too.
-const chat = { messages: [{ role: "user", content: prompt }] };
 const stream = client.StreamChatCompletion({ routing: { model }, chat }, nothing, within(30_000));
 const ended = new Promise((done) => stream.on("error", (error) => done(grpc.status[error.code])).on("end", () => done("OK")));
 stream.once("data", () => stream.cancel());

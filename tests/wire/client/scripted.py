@@ -40,6 +40,8 @@ class ScriptedRouteService(route_service_pb2_grpc.RouteServiceServicer):
     """Whether a stream ends in an error after its first pieces."""
     hangs: bool = False
     """Whether a call sends its first piece, if it streams, and no more."""
+    takes_s: float = 0
+    """Seconds that a whole chat takes."""
     text: tuple[str, ...] = ("Pa", "ris")
     opinions: list[routing_pb2.Opinion] = field(default_factory=list)
     """What is thought of every prompt; else, nothing but the names of those who are asked."""
@@ -85,6 +87,7 @@ class ScriptedRouteService(route_service_pb2_grpc.RouteServiceServicer):
 
     async def ChatCompletion(self, request: pb.ChatCompletionRequest, context: Any) -> pb.ChatCompletionResponse:
         await self._met(request, context)
+        await asyncio.sleep(self.takes_s)
         message = chat_pb2.ChatMessage(role="assistant", content="".join(self.text))
         return pb.ChatCompletionResponse(id="answer-1", model="big", choices=[chat_pb2.Choice(message=message)], receipt=RECEIPT)
 

@@ -36,7 +36,7 @@ async def _printed(program: str, folder: Path) -> str:
 @pytest.mark.parametrize(
     ("about", "script", "said"),
     [
-        ("timeout=0.001", {"failures": [Unavailable("starting")]}, "big\nDEADLINE_EXCEEDED\n"),
+        ("timeout=0.001", {"failures": [Unavailable("starting")], "takes_s": 1}, "big\nDEADLINE_EXCEEDED\n"),
         ("route_batch", {"failures": [grpc.StatusCode.UNAVAILABLE]}, "big 0.625\nbig 0.625\n"),
         ("patiently", {"failures": [Overloaded("full", retry_after_s=0.1)] * 2}, "Paris\n"),
         ("AnswerCut", {}, "Paris\nbig: 2 tokens in 0.00 s\n"),

@@ -43,7 +43,7 @@ async def test_nodes_grpc_decides_streams_and_hears_why_not(edge: Edge) -> None:
 
 async def test_node_hears_why_asks_again_waits_keeps_its_deadline_and_leaves_early() -> None:
     """Its channel asks for a decision again, which costs nothing; it waits an overload out; a stream that it leaves ends at the service."""
-    service = ScriptedRouteService(hangs=False, text=("Because ",) * 1000)
+    service = ScriptedRouteService(takes_s=1, text=("Because ",) * 1000)
     service.failures = [
         InvalidModelString("model 'router-mf': the threshold is missing", param="model"),
         Unavailable("starting"),

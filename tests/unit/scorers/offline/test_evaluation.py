@@ -26,7 +26,7 @@ def test_the_command_takes_the_benchmarks_that_are_named(tmp_path: Path, capsys:
     assert main([*data, "--split", "validation", "--benchmarks", "gsm8k,mt_bench"]) == 0
     assert [json.loads(line)["benchmark"] for line in capsys.readouterr().out.splitlines()] == ["gsm8k", "mt_bench"]
     assert main([*data, "--benchmarks", "arc"]) == 2
-    assert "there are: mmlu, gsm8k, mt_bench" in capsys.readouterr().err
+    assert "there are: gsm8k, mmlu, mt_bench" in capsys.readouterr().err
     (tmp_path / "a.csv").write_text("prompt,weak,strong\nx,0,1\n")
     assert main(["--data", str(tmp_path / "a.csv"), "--strategies", "random", "--split", "validation"]) == 2
 

@@ -77,7 +77,7 @@ def test_a_damaged_line_is_refused_by_its_number(file: Path) -> None:
     """Whatever was paid for there is lost, so nobody goes on unasked."""
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join([*lines[:2], b"?\n", *lines[3:]]))
-    with pytest.raises(InvalidData, match="line 3: not a line of a journal"):
+    with pytest.raises(InvalidData, match="line 3: no journal"):
         Journal(file, job())
 
 
