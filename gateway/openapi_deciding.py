@@ -17,7 +17,7 @@ def deciding_paths(model: Node, messages: Node, parameters: list[Node], headers:
     answer = {"headers": headers, "error": error}
     decision = _object("decision", "receipt")
     listed = _object("strategies", "pairs", "policies", "backends", "ensembles")
-    counted = _object("rows", "uptime", "refused", "callers", "router_cost", "controllers")
+    counted = _object("rows", "uptime", "refused", "callers", "router_cost", "controllers", "scoring", "scorer_wait", "first_byte")
     return {
         "/v1/route": _asked("Which backend would answer, and why; none is called", chat, [], decision, parameters, **answer),
         "/v1/route/batch": _asked("The same for many prompts", batch, ["prompts"], _object("results"), parameters, **answer),
