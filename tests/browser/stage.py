@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from pointsman.runtime.gateway_settings import GatewaySettings
 from tests.support.backend import ScriptedBackend, echoing, scripted_backend
 from tests.support.controllers import running_controller
 from tests.support.records import certified, record
-from tests.support.scorers import ScriptedScorers, scripted_scorers
+from tests.support.scorers import Rate, ScriptedScorers, scripted_scorers
 
 _PRICES: Final = {
     "strong": {"prompt_per_million": 10, "completion_per_million": 30},
@@ -45,6 +45,9 @@ def rate_of(text: str) -> float:
     return float(last) if last.replace(".", "", 1).isdecimal() and float(last) <= 1 else 0.4
 
 
+_RATES: Final[Mapping[str, Rate]] = {"mf": lambda prompt: rate_of(prompt.text), "bert": lambda _: 0.58, "random": lambda _: 0.5}
+
+
 def _records(folder: Path) -> None:
     for strategy, low, high in (("mf", 0.0, 1.0), ("bert", 0.52, 0.62)):
         quantiles = tuple(low + (high - low) * n / 100 for n in range(101))
@@ -62,9 +65,9 @@ def _calibrated(shares: Iterable[tuple[float, float]]) -> tuple[CalibratedShare,
 
 
 @asynccontextmanager
-async def staged(folder: Path, keys_file: Path | None = None) -> AsyncIterator[Stage]:
-    """mf says what its prompt ends with, bert 0.58, random 0.5; backends echo the prompt."""
-    rates: dict[str, Any] = {"mf": lambda prompt: rate_of(prompt.text), "bert": lambda _: 0.58, "random": lambda _: 0.5}
+async def staged(folder: Path, keys_file: Path | None = None, says: Mapping[str, Rate] = _RATES) -> AsyncIterator[Stage]:
+    """Strategies say what `says` has: mf what its prompt ends with, bert 0.58, random 0.5. Backends echo the prompt."""
+    rates = dict(says)
     stacks = {name: AsyncExitStack() for name in ("controller", "gateway")}
     records = folder / "records"
     records.mkdir()

@@ -34,22 +34,19 @@ async def _scored(page: Page, text: str | None = None) -> None:
 
 
 async def test_the_slider_moves_sides_and_costs_without_asking_again(prompts: Page, stage: Stage) -> None:
-    """Against the reference, which can be moved; costs by the two prices."""
+    """Against the reference, which can be moved; costs by the settings' prices."""
     await _scored(prompts, "\n".join(FOUR))
     asked = len(stage.scorers.batches)
     sums = prompts.locator("#prompts-sums")
     await expect(sums).to_contain_text("2 of 4 (50 %)")
-    await expect(sums).to_contain_text("Fill in two prices")
     await prompts.locator("#prompts-aim-slider").fill("0.4")
     await expect(sums).to_contain_text("1: 1 to strong, 0 to weak")
     await prompts.select_option("#rows-kind", "changed")
     await expect(prompts.locator("#rows tbody tr")).to_have_count(1)
     await expect(prompts.locator("#rows tbody tr")).to_contain_text("difficulty 0.45")
-    await prompts.fill("#price-strong", "10")
-    await prompts.fill("#price-weak", "1")
-    # 303.75 tokens of a prompt and its answer, 9 per million dearer.
-    await expect(sums).to_contain_text("+0.00273")
-    await expect(sums).to_contain_text("−22.5")
+    # 3.75 tokens read are 9 a million dearer, 300 written 27.
+    await expect(sums).to_contain_text("+0.00813 USD")
+    await expect(sums).to_contain_text("−22.5 %")
     await prompts.click("#take-reference")
     await expect(sums).to_contain_text("0: 0 to strong, 0 to weak")
     await prompts.check("#prompts-aim input[value=share]")
@@ -57,6 +54,27 @@ async def test_the_slider_moves_sides_and_costs_without_asking_again(prompts: Pa
     await expect(sums).to_contain_text("1 of 4 (25 %)")
     assert len(stage.scorers.batches) == asked
     assert not stage.strong.received + stage.weak.received
+
+
+async def test_prices_are_the_settings_until_others_are_typed(prompts: Page) -> None:
+    """And can be had back; without any there is no cost."""
+    await _scored(prompts, "\n".join(FOUR))
+    await prompts.locator("#prompts-aim-slider").fill("0.4")
+    fields = {name: prompts.locator(f"#price-{name}") for name in ("strong-read", "strong-written", "weak-read", "weak-written")}
+    assert [await each.input_value() for each in fields.values()] == ["10", "30", "1", "3"]
+    await expect(prompts.locator("#price-hint")).to_have_text("By the settings. What you type counts instead.")
+    sums, again = prompts.locator("#prompts-sums"), prompts.locator("#price-again")
+    await expect(again).to_be_hidden()
+    await fields["strong-written"].fill("4")
+    await expect(sums).to_contain_text("+0.000334 USD")
+    await expect(prompts.locator("#price-hint")).to_have_text("By what was typed.")
+    for each in ("weak-read", "weak-written"):
+        await fields[each].fill("")
+    await expect(sums).to_contain_text("Type the prices below")
+    await again.click()
+    await expect(sums).to_contain_text("+0.00813 USD")
+    await expect(fields["strong-read"]).to_be_focused()
+    await expect(again).to_be_hidden()
 
 
 @pytest.mark.parametrize(
