@@ -17,10 +17,11 @@ from tests.support.controllers import running_controller
 from tests.support.records import certified, record
 from tests.support.scorers import Rate, ScriptedScorers, scripted_scorers
 
-_PRICES: Final = {
+PRICES: Final[Mapping[str, Mapping[str, Any]]] = {
     "strong": {"prompt_per_million": 10, "completion_per_million": 30},
     "weak": {"prompt_per_million": 1, "completion_per_million": 3},
 }
+_PAIRS: Final = {"default": {"strong": "strong", "weak": "weak", "fallback": "none"}}
 _MODELS: Final = {"strong_model": "strong-model", "weak_model": "weak-model"}
 
 
@@ -65,7 +66,13 @@ def _calibrated(shares: Iterable[tuple[float, float]]) -> tuple[CalibratedShare,
 
 
 @asynccontextmanager
-async def staged(folder: Path, keys_file: Path | None = None, says: Mapping[str, Rate] = _RATES) -> AsyncIterator[Stage]:
+async def staged(
+    folder: Path,
+    keys_file: Path | None = None,
+    says: Mapping[str, Rate] = _RATES,
+    prices: Mapping[str, Mapping[str, Any]] = PRICES,
+    pairs: Mapping[str, Any] = _PAIRS,
+) -> AsyncIterator[Stage]:
     """Strategies say what `says` has: mf what its prompt ends with, bert 0.58, random 0.5. Backends echo the prompt."""
     rates = dict(says)
     stacks = {name: AsyncExitStack() for name in ("controller", "gateway")}
@@ -80,8 +87,7 @@ async def staged(folder: Path, keys_file: Path | None = None, says: Mapping[str,
         stacks["gateway"],
     ):
         backends = {each.name: each.settings.model_copy(update={"retries": 0}) for each in (strong, weak)}
-        backends = {name: type(each).model_validate({**each.model_dump(), "prices": _PRICES[name]}) for name, each in backends.items()}
-        pairs = {"default": {"strong": "strong", "weak": "weak", "fallback": "none"}}
+        backends = {name: type(each).model_validate({**each.model_dump(), "prices": prices.get(name)}) for name, each in backends.items()}
         controller = await stacks["controller"].enter_async_context(
             running_controller(
                 backends,

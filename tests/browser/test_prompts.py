@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.browser.stage import Stage
+from tests.browser.stage import PRICES, Stage, staged
 
 FOUR = [f"difficulty {rate}" for rate in (0.1, 0.45, 0.55, 0.9)]
 
@@ -75,6 +76,31 @@ async def test_prices_are_the_settings_until_others_are_typed(prompts: Page) -> 
     await expect(sums).to_contain_text("+0.00813 USD")
     await expect(fields["strong-read"]).to_be_focused()
     await expect(again).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("weak", "fields", "hint"),
+    [
+        (None, ["10", "30", "", ""], "no prices of the weak backend"),
+        ({**PRICES["weak"], "currency": "EUR"}, ["", "", "", ""], "USD and EUR, which can't be added up"),
+    ],
+)
+async def test_what_cant_be_added_up_isnt(browser: Browser, tmp_path: Path, weak: Any, fields: list[str], hint: str) -> None:
+    """A price that is missing, or in another currency, leaves the cost open; another pair has its own."""
+    pairs = {name: {"strong": "strong", "weak": other, "fallback": "none"} for name, other in (("default", "weak"), ("same", "strong"))}
+    async with staged(tmp_path, prices={"strong": PRICES["strong"], **({"weak": weak} if weak else {})}, pairs=pairs) as stage:
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(f"{stage.url}#prompts")
+        await expect(page.locator("#prompts-by option[value=mf]")).to_be_attached()
+        await _scored(page, "\n".join(FOUR))
+        inputs = page.locator(".prices input")
+        assert [await inputs.nth(index).input_value() for index in range(4)] == fields
+        await expect(page.locator("#price-hint")).to_contain_text(hint)
+        await expect(page.locator("#prompts-sums")).to_contain_text("Type the prices below")
+        await page.select_option("#price-pair", "same")
+        await expect(page.locator("#prompts-sums")).to_contain_text("0.0361 USD")
+        await context.close()
 
 
 @pytest.mark.parametrize(
