@@ -11,6 +11,8 @@ from typing import Final
 import structlog
 
 from controller.calibrations import calibration_of
+from controller.coalescing import CoalescingMetrics
+from controller.durations import durations_of
 from controller.generations import Generations
 from controller.ledger import Ledger
 from controller.pins import Pins
@@ -30,10 +32,11 @@ _READ_ON_S: Final = 5.0
 class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
     """See protos/pointsman/v1/admin_service.proto."""
 
-    def __init__(self, generations: Generations, pins: Pins, ledger: Ledger) -> None:
+    def __init__(self, generations: Generations, pins: Pins, ledger: Ledger, coalescing: CoalescingMetrics) -> None:
         self._generations = generations
         self._pins = pins
         self._ledger = ledger
+        self._coalescing = coalescing
 
     def take_up(self, context: Context) -> None:
         """An operator's call is never refused for the load."""
@@ -86,6 +89,9 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         own = self._generations.now.settings.controller
         response = stats_of(self._ledger.counters, self._ledger.uptime_s, own.router_cost_per_hour)
         response.callers.extend(self._ledger.callers.rows())
+        response.scoring.extend(durations_of(self._ledger.scoring))
+        response.scorer_wait.extend(durations_of(self._coalescing.waits))
+        response.first_byte.extend(durations_of(self._ledger.first_byte))
         response.controllers.extend(self._controllers())
         return response
 

@@ -92,7 +92,8 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
         decision_log.start()
         stack.push_async_callback(decision_log.close)
         ledger = Ledger(registry, decision_log.add)
-        scorers = ScorerClient(list(settings.strategies), own, CoalescingMetrics(registry))
+        coalescing = CoalescingMetrics(registry)
+        scorers = ScorerClient(list(settings.strategies), own, coalescing)
         stack.push_async_callback(scorers.close)
         opinions = DecisionCache(scorers, own.decision_cache, registry) if own.decision_cache else scorers
         ranks = Ranks(scorers, book)
@@ -110,7 +111,7 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
         )
         services = cast(grpc.aio.Server, ReadableOnly(server))
         route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins, shedding), services)
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger), services)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger, coalescing), services)
         health = Health(server, [ROUTE_SERVICE, ADMIN_SERVICE])
         port = bind(server, own.host, own.grpc_port, tls)
 

@@ -88,7 +88,7 @@ class CoalescingMetrics:
         )
         seconds = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
         what = "How long the oldest prompt of a call waited for it."
-        self._waits = Histogram("pointsman_scorer_wait_seconds", what, ["strategy"], buckets=seconds, registry=registry)
+        self.waits = Histogram("pointsman_scorer_wait_seconds", what, ["strategy"], buckets=seconds, registry=registry)
 
         what = "Prompts whose embedding a scorer remembered (hit), and whose it computed (miss)."
         self._embeddings = Counter("pointsman_embedding_cache", what, ["strategy", "outcome"], registry=registry)
@@ -100,7 +100,7 @@ class CoalescingMetrics:
 
     def of(self, strategy: str) -> Callable[[int, float], None]:
         """Takes a call's prompts and the seconds that its oldest waited."""
-        size, wait = self._sizes.labels(strategy), self._waits.labels(strategy)
+        size, wait = self._sizes.labels(strategy), self.waits.labels(strategy)
 
         def sent(prompts: int, waited_s: float) -> None:
             size.observe(prompts)

@@ -54,17 +54,15 @@ class Ledger:
         self.spending = Spending()
         self.counters = _counters(registry)
         self.callers = CallerLedger(registry)
-        scoring = Histogram("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], buckets=_SECONDS, registry=registry)
-        first_byte = Histogram(
-            "pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", ["backend"], buckets=_SECONDS, registry=registry
-        )
+        self.scoring = _seconds("pointsman_scoring_seconds", "Waiting for a scorer.", "strategy", registry)
+        self.first_byte = _seconds("pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", "backend", registry)
         attempts = Counter(
             "pointsman_backend_attempts",
             "Calls to backends; kind is first, retry or fallback, outcome ok or the error's reason, in lower case.",
             ["backend", "kind", "outcome"],
             registry=registry,
         )
-        self._scoring, self._first_byte, self._attempts = remembering(scoring), remembering(first_byte), remembering(attempts)
+        self._attempts = remembering(attempts)
         self._breaker = Gauge("pointsman_backend_breaker", "0 closed, 1 half-open, 2 open.", ["backend"], registry=registry)
         self._in_progress = Gauge("pointsman_requests_in_progress", "Requests begun and not finished.", registry=registry)
         self._ready = Gauge("pointsman_strategy_ready", "1 when the strategy has a replica that answers.", ["strategy"], registry=registry)
@@ -105,9 +103,9 @@ class Ledger:
         strategy = strategy_label(decision.strategy)
         self.counters.requests.labels(call, decision.pair, strategy, tier, reason, receipt.error).inc()
         if not all(opinion.cached for opinion in receipt.opinions):
-            self._scoring.labels(strategy).observe(receipt.timings.scoring_s)
+            self.scoring.labels(strategy).observe(receipt.timings.scoring_s)
         if receipt.timings.first_byte_s:
-            self._first_byte.labels(decision.backend).observe(receipt.timings.first_byte_s)
+            self.first_byte.labels(decision.backend).observe(receipt.timings.first_byte_s)
         for kind, attempt in _kinds(receipt.attempts):
             self._attempts.labels(attempt.backend, kind, attempt.error.lower() or "ok").inc()
         self._account(receipt)
@@ -151,6 +149,10 @@ def _kinds(attempts: Sequence[routing_pb2.Attempt]) -> Iterator[tuple[str, routi
     for attempt in attempts:
         yield "first" if not before else "retry" if attempt.backend == before else "fallback", attempt
         before = attempt.backend
+
+
+def _seconds(name: str, said: str, label: str, registry: CollectorRegistry) -> Histogram:
+    return remembering(Histogram(name, said, [label], buckets=_SECONDS, registry=registry))
 
 
 def _counters(registry: CollectorRegistry) -> Counters:

@@ -1,4 +1,4 @@
-"""What RouteService.ListStrategies tells of strategies and ensembles: state, calibrations, and recent traffic."""
+"""What RouteService.ListStrategies tells: strategies and ensembles with their state, calibrations and recent traffic; pairs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from controller.calibrations import calibration_of, live_of
 from controller.ensembles import ensembles_of
+from controller.pins import Pins
 from controller.scorers import ScorerState
 from controller.watch import Watch
 from pointsman.calibration.records import Records
+from pointsman.runtime.backend_settings import BackendSettings
+from pointsman.runtime.settings import Settings
 from pointsman.v1 import route_service_pb2
 
 
@@ -39,3 +42,21 @@ def listed_ensembles(states: Mapping[str, ScorerState], records: Records, watch:
         if live := watch.known(ensemble.name, ensemble.checkpoint):
             listed.live.CopyFrom(live_of(live))
         yield listed
+
+
+def listed_pairs(settings: Settings, pins: Pins) -> Iterator[route_service_pb2.Pair]:
+    """Every configured one; who may see which is the caller's to say."""
+    for name, pair in settings.pairs.items():
+        strong, weak = settings.backends[pair.strong], settings.backends[pair.weak]
+        yield route_service_pb2.Pair(
+            name=name,
+            strong=strong.model,
+            weak=weak.model,
+            pinned=pins.tier(name),
+            strong_prices=_prices(strong),
+            weak_prices=_prices(weak),
+        )
+
+
+def _prices(backend: BackendSettings) -> route_service_pb2.Prices | None:
+    return route_service_pb2.Prices(**backend.prices.model_dump()) if backend.prices else None

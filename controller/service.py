@@ -10,7 +10,7 @@ from controller.batch import checked
 from controller.chat_codec import chunk_from_event, completion_from_json, messages_to_json
 from controller.controller import Call, Controller
 from controller.generations import Generations
-from controller.listing import listed_ensembles, listed_strategies
+from controller.listing import listed_ensembles, listed_pairs, listed_strategies
 from controller.permissions import shown_to
 from controller.pins import Pins
 from controller.record_book import RecordBook
@@ -157,9 +157,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
         response = route_service_pb2.ListStrategiesResponse(policies=sorted(settings.policies))
         response.strategies.extend(listed_strategies(self._scorers.states, self._book.records, self._watch))
         response.ensembles.extend(listed_ensembles(self._scorers.states, self._book.records, self._watch))
-        for name, pair in settings.pairs.items():
-            strong, weak = settings.backends[pair.strong].model, settings.backends[pair.weak].model
-            response.pairs.add(name=name, strong=strong, weak=weak, pinned=self._pins.tier(name))
+        response.pairs.extend(listed_pairs(settings, self._pins))
         if settings.controller.allow_backend_names:
             response.backends.extend(sorted(settings.backends))
         return shown_to(caller_of(context), response)

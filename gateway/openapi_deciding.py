@@ -83,6 +83,9 @@ def _counted() -> Node:
             "description": "What running the router has cost, in the prices' currency; 0 where its price isn't set.",
         },
         "controllers": {**_TEXTS, "description": "All of them, where the settings name several."},
+        "scoring": _many("StatsResponse.Durations", "By strategy: how long requests waited for their scorers."),
+        "scorer_wait": _many("StatsResponse.Durations", "By strategy: how long prompts waited for a call to a scorer."),
+        "first_byte": _many("StatsResponse.Durations", "By backend: from its call to the first byte of its answer."),
     }
 
 

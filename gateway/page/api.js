@@ -1,7 +1,8 @@
 // The gateway's API as any other client calls it, with the key that whoever sits here has typed.
 
-const KEY = "pointsman-key";
 const base = new URL(".", document.baseURI);
+// Behind a proxy two gateways may share a host and so the storage; neither may get the other's key.
+const KEY = `pointsman-key ${base.pathname}`;
 
 export const key = {
   get: () => sessionStorage.getItem(KEY) ?? "",

@@ -4,7 +4,7 @@ import { Aim } from "./aim.js";
 import { ApiError, ask, isAbort, send } from "./api.js";
 import { byId, el, fill, fixed, options, show, tierNode, word } from "./dom.js";
 import { events } from "./events.js";
-import { listing, onListing } from "./listing.js";
+import { listing, onListing, pairOptions } from "./listing.js";
 import { receiptNodes } from "./receipt.js";
 import { Scale } from "./scale.js";
 
@@ -22,7 +22,7 @@ export function startAsk() {
   aim = new Aim(byId("ask-aim"), strategy, told);
   onListing((listed) => {
     options(byId("ask-by"), routes(listed));
-    options(byId("ask-pair"), [["Pairs", listed.pairs.map(({ name, strong, weak }) => [name, `${name}: ${strong} or ${weak}`])]]);
+    options(byId("ask-pair"), pairOptions(listed));
     show(byId("ask-pair-field"), listed.pairs.length > 1);
     aim.tell();
     told();

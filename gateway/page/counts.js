@@ -4,7 +4,7 @@ const RELAYED = new Set(["/v1/chat/completions", "/v1/completions", "/v1/respons
 const LINE = /^(\w+)\{(.*)\} (\S+)$/;
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
 
-// {groups: {"pair strategy": counts}, errors: {reason: count}, routerCost, uptimeS}
+// {groups: {"pair strategy": counts}, errors: {reason: count}, durations: {kind: {name: durations}}, routerCost, uptimeS}
 export function ofStats(stats) {
   const groups = {}, errors = {};
   for (const row of stats.rows) {
@@ -22,10 +22,17 @@ export function ofStats(stats) {
     for (const [reason, count] of Object.entries(row.errors_by_reason)) errors[reason] = (errors[reason] ?? 0) + Number(count);
   }
   for (const [reason, count] of Object.entries(stats.refused)) errors[reason] = (errors[reason] ?? 0) + Number(count);
-  return { groups, errors, routerCost: stats.router_cost, uptimeS: parseFloat(stats.uptime ?? "0") };
+  const durations = Object.fromEntries(["scoring", "scorer_wait", "first_byte"].map((kind) => [kind, ofDurations(stats[kind] ?? [])]));
+  return { groups, errors, durations, routerCost: stats.router_cost, uptimeS: parseFloat(stats.uptime ?? "0") };
 }
 
-// {endpoint: {count, sum, buckets: {le: cumulative count}}} of what is answered by backends and of decisions.
+// {name: {count, sum, buckets: {le: cumulative count}}}
+function ofDurations(told) {
+  return Object.fromEntries(told.map(({ name, count, sum_s: sum, buckets }) =>
+    [name, { count: Number(count), sum, buckets: Object.fromEntries(buckets.map((each) => [each.at_most_s, Number(each.count)])) }]));
+}
+
+// The same by endpoint, of what is answered by backends and of decisions.
 export function ofMetrics(text) {
   const hops = {};
   for (const line of text.split("\n")) {
@@ -34,14 +41,12 @@ export function ofMetrics(text) {
     const labels = Object.fromEntries([...(labelled ?? "").matchAll(LABEL)].map(([, key, said]) => [key, said]));
     if (!RELAYED.has(labels.endpoint) && !/^(\/v1\/route|Route)/.test(labels.endpoint)) continue;
     const hop = hops[labels.endpoint] ??= { count: 0, sum: 0, buckets: {} };
-    if (name.endsWith("_bucket")) hop.buckets[labels.le] = Number(value);
+    if (name.endsWith("_bucket") && labels.le !== "+Inf") hop.buckets[labels.le] = Number(value);
     else if (name.endsWith("_sum")) hop.sum = Number(value);
     else if (name.endsWith("_count")) hop.count = Number(value);
   }
   return hops;
 }
-
-export const isRelayed = (endpoint) => RELAYED.has(endpoint);
 
 // `now` less `before`, number by number.
 export function minus(now, before) {
@@ -49,13 +54,17 @@ export function minus(now, before) {
   return Object.fromEntries(Object.entries(now).map(([key, value]) => [key, minus(value, before?.[key])]));
 }
 
-// The time within which such a share of a histogram's requests were answered, in seconds, interpolated within its bucket.
+const edges = (buckets) => Object.entries(buckets).map(([le, held]) => [Number(le), held]).sort((a, b) => a[0] - b[0]);
+
+// The time within which such a share of a histogram's requests were answered, in seconds, interpolated within its bucket; the last edge for more.
 export function quantile({ count, buckets }, share) {
-  const edges = Object.entries(buckets).map(([le, held]) => [le === "+Inf" ? Infinity : Number(le), held]).sort((a, b) => a[0] - b[0]);
   let low = 0, below = 0;
-  for (const [edge, held] of edges) {
-    if (held >= share * count && held > below) return edge === Infinity ? low : low + ((share * count - below) / (held - below)) * (edge - low);
+  for (const [edge, held] of edges(buckets)) {
+    if (held >= share * count && held > below) return low + ((share * count - below) / (held - below)) * (edge - low);
     [low, below] = [edge, held];
   }
-  return 0;
+  return low;
 }
+
+// Whether that share is past the last edge, so that no more is known.
+export const beyond = ({ count, buckets }, share) => (edges(buckets).pop()?.[1] ?? 0) < share * count;

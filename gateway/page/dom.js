@@ -47,7 +47,10 @@ export function refill(node, ...children) {
 export const show = (node, whether) => { node.hidden = !whether; };
 
 export const fixed = (value, digits = 3) => (value === undefined || value === null ? "–" : Number(value).toFixed(digits));
-export const percent = (value) => `${(100 * value).toLocaleString(undefined, { maximumFractionDigits: 1 })} %`;
+// A figure and its unit stay on one line.
+export const percent = (value) => `${(100 * value).toLocaleString(undefined, { maximumFractionDigits: 1 })}\u00a0%`;
+export const money = (amount) => amount.toLocaleString(undefined, Math.abs(amount) < 100 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 2 });
+export const time = (seconds, digits = 3) => `${(seconds < 1 ? 1000 * seconds : seconds).toLocaleString(undefined, { maximumSignificantDigits: digits })}\u00a0${seconds < 1 ? "ms" : "s"}`;
 export const whole = (value) => Number(value).toLocaleString();
 
 // "mf" of TIER_STRONG is "strong"; of REASON_NOTHING_TO_SCORE "nothing to score".

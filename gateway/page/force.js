@@ -1,6 +1,6 @@
 // The view In force: strategies and their states, calibrations, certificates, pairs and policies.
 
-import { byId, el, fixed, percent, refill, table, whole, word } from "./dom.js";
+import { byId, el, fixed, money, percent, refill, table, whole, word } from "./dom.js";
 import { onListing } from "./listing.js";
 
 const date = (text) => (text ? new Date(text).toLocaleDateString(undefined, { dateStyle: "medium" }) : "–");
@@ -15,7 +15,8 @@ function nodes(listed) {
     ? listed.strategies.map(strategyNode)
     : [el("p", { className: "hint", textContent: "No strategy is configured, or your key may use none." })];
   const pairs = listed.pairs.length
-    ? table("The two models of each", ["Pair", "Strong", "Weak", "Pinned"], listed.pairs.map((each) => [each.name, each.strong, each.weak, each.pinned === "TIER_UNSPECIFIED" ? "no" : word(each.pinned)]))
+    ? table("The two models of each", ["Pair", "Strong", "Weak", "Pinned"], listed.pairs.map((each) => [
+      each.name, backend(each.strong, each.strong_prices), backend(each.weak, each.weak_prices), each.pinned === "TIER_UNSPECIFIED" ? "no" : word(each.pinned)]))
     : el("p", { className: "hint", textContent: "No pair that your key may use." });
   const ensembles = listed.ensembles.map((each) => el("article", { className: "card" }, el("h4", { textContent: each.name }), ...recordNodes(each)));
   return [
@@ -24,6 +25,12 @@ function nodes(listed) {
     el("h3", { textContent: "Strategies" }), el("div", { className: "cards" }, ...strategies),
     ...(ensembles.length ? [el("h3", { textContent: "Several strategies together" }), el("div", { className: "cards" }, ...ensembles)] : []),
   ];
+}
+
+// A model's name, and what it costs where the settings say so.
+function backend(model, prices) {
+  const said = prices && `${money(prices.prompt_per_million)} ${prices.currency} a million tokens read, ${money(prices.completion_per_million)} written`;
+  return el("div", {}, el("span", { className: "code", textContent: model }), said ? el("div", { className: "hint", textContent: said }) : null);
 }
 
 function strategyNode(each) {

@@ -12,6 +12,9 @@ export function onListing(listener) {
   if (latest) listener(latest);
 }
 
+// For a select.
+export const pairOptions = ({ pairs }) => [["Pairs", pairs.map(({ name, strong, weak }) => [name, `${name}: ${strong} or ${weak}`])]];
+
 // Throws ApiError.
 export async function refresh(signal) {
   const listed = await ask("v1/strategies", { signal });

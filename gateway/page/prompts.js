@@ -2,14 +2,15 @@
 
 import { Aim } from "./aim.js";
 import { ask, isAbort } from "./api.js";
-import { byId, el, fill, fixed, options, percent, show, table, tierNode, whole } from "./dom.js";
+import { byId, el, fill, fixed, money, options, percent, show, table, tierNode, whole } from "./dom.js";
 import { onListing } from "./listing.js";
+import { prices, startPrices } from "./prices.js";
 import { MOST, readPrompts } from "./read-prompts.js";
 import { Scored } from "./scored.js";
 
 const BATCH = 256;
 const PAGE = 50;
-const BINS = 50;
+const BINS = 50, FEW_BINS = 20, FEW = 200;
 const LONGEST_FILE = 32 << 20;
 const LONGEST_SHOWN = 300;
 const EXAMPLES = [
@@ -23,8 +24,6 @@ let aim, scored = null, scoredBy = "", reference = 0.5, page = 0, running = null
 
 // Whose calibration counts: that of the strategy whose win rates are there.
 const strategy = () => scoredBy || byId("prompts-by").value;
-const number = (id) => Math.max(0, Number(byId(id).value) || 0);
-const prices = () => ({ strong: number("price-strong"), weak: number("price-weak"), answer: number("price-tokens") });
 
 export function startPrompts() {
   aim = new Aim(byId("prompts-aim"), strategy, draw);
@@ -36,7 +35,7 @@ export function startPrompts() {
   byId("prompts-cancel").addEventListener("click", () => running?.abort());
   byId("prompts-form").addEventListener("submit", (event) => { event.preventDefault(); begin(); });
   byId("take-reference").addEventListener("click", () => { reference = aim.threshold ?? reference; draw(); });
-  for (const id of ["price-strong", "price-weak", "price-tokens"]) byId(id).addEventListener("input", draw);
+  startPrices(draw);
   for (const id of ["rows-kind", "rows-order"]) byId(id).addEventListener("change", () => { page = 0; draw(); });
   byId("rows-before").addEventListener("click", () => { page -= 1; draw(); });
   byId("rows-after").addEventListener("click", () => { page += 1; draw(); });
@@ -117,7 +116,8 @@ function draw() {
 }
 
 function drawNow(threshold) {
-  const sums = scored.sums(threshold, reference, prices());
+  const priced = prices();
+  const sums = scored.sums(threshold, reference, priced);
   const decided = sums.strong + sums.weak;
   const share = decided ? percent(sums.strong / decided) : "–";
   const facts = [
@@ -125,7 +125,7 @@ function drawNow(threshold) {
     ["Change sides", `${whole(sums.toStrong + sums.toWeak)}: ${whole(sums.toStrong)} to strong, ${whole(sums.toWeak)} to weak`],
     ["Reference", fixed(reference)],
     ...(scored.errors.size ? [["Not decided", whole(scored.errors.size)]] : []),
-    ...costs(sums),
+    ...costs(sums, priced),
   ];
   fill(byId("prompts-sums"), ...facts.flatMap(([name, value]) => [el("dt", { textContent: name }), el("dd", { textContent: value })]));
   aim.slider.setAttribute("aria-valuetext", `${aim.said.textContent}: ${sums.strong} of ${decided} to strong, ${sums.toStrong + sums.toWeak} change sides`);
@@ -133,21 +133,25 @@ function drawNow(threshold) {
   drawRows(threshold);
 }
 
-function costs({ cost, costThen, alwaysStrong }) {
-  if (!alwaysStrong) return [["Cost", "Fill in two prices to see it"]];
-  const change = cost - costThen;
+function costs({ cost, costThen, alwaysStrong }, { known, currency }) {
+  if (!known) return [["Cost", "Type the prices below to see it"]];
+  const signed = (amount, said) => (amount ? `${amount < 0 ? "−" : "+"}${said(Math.abs(amount))}` : said(0));
+  const amount = (value) => `${money(value)} ${currency}`.trim();
   return [
-    ["Cost of the set", cost.toPrecision(3)],
-    ["Against the reference", `${change < 0 ? "−" : "+"}${Math.abs(change).toPrecision(3)}`],
-    ["Against always strong", `−${percent(1 - cost / alwaysStrong)}`],
+    ["Cost of the set", amount(cost)],
+    ["Against the reference", signed(cost - costThen, amount)],
+    ["Against always strong", alwaysStrong ? signed(cost / alwaysStrong - 1, percent) : "–"],
   ];
 }
 
 function drawBars(threshold) {
-  const counts = scored.histogram(BINS);
+  const bins = scored.texts.length < FEW ? FEW_BINS : BINS;
+  const counts = scored.histogram(bins);
   const most = Math.max(1, ...counts);
   const bars = counts.map((count, bin) => {
-    const bar = el("span", { className: (bin + 0.5) / BINS >= threshold ? "strong" : "" });
+    const weak = Math.min(1, Math.max(0, threshold * bins - bin)); // the part of this bar that is below the threshold
+    const bar = el("span", { className: weak === 0 ? "strong" : weak < 1 ? "split" : "" });
+    if (weak) bar.style.setProperty("--at", `${100 * weak}%`);
     bar.style.height = `${(100 * count) / most}%`;
     return bar;
   });

@@ -1,8 +1,8 @@
 // A receipt as tables that people read.
 
-import { el, fixed, percent, table, whole, word } from "./dom.js";
+import { el, fixed, money, percent, table, time, whole, word } from "./dom.js";
 
-const seconds = (value) => (value === undefined ? undefined : `${(1000 * value).toFixed(1)} ms`);
+const seconds = (value) => (value === undefined ? undefined : time(value));
 
 // Nodes; what a receipt doesn't have isn't shown.
 export function receiptNodes(receipt, wholeS) {
@@ -21,7 +21,7 @@ export function receiptNodes(receipt, wholeS) {
     ["Controller, in all", seconds(timings.total_s)],
     ["This browser, in all", seconds(wholeS)],
     ["Tokens", usage && `${whole(usage.prompt_tokens ?? 0)} read, ${whole(usage.completion_tokens ?? 0)} written${usage.estimated ? " (estimates)" : ""}`],
-    ["Cost", cost && money(cost)],
+    ["Cost", cost && spent(cost)],
     ["Error", receipt.error],
     ["Caller", receipt.caller],
     ["Request", receipt.request_id],
@@ -35,7 +35,7 @@ export function receiptNodes(receipt, wholeS) {
   return nodes;
 }
 
-function money({ amount = 0, always_strong: strong = 0, currency = "" }) {
-  const saved = strong > 0 ? `; always strong ${strong.toPrecision(3)}, saved ${percent(1 - amount / strong)}` : "";
-  return `${amount.toPrecision(3)} ${currency}${saved}`;
+function spent({ amount = 0, always_strong: strong = 0, currency = "" }) {
+  const saved = strong > 0 ? `; always strong ${money(strong)}, saved ${percent(1 - amount / strong)}` : "";
+  return `${money(amount)} ${currency}${saved}`;
 }

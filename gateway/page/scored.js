@@ -26,24 +26,21 @@ export class Scored {
     return Number.isNaN(rate) ? this.fixed.get(index) : rate >= threshold;
   }
 
-  tokens(index, answerTokens) {
-    return this.texts[index].length / CHARACTERS_PER_TOKEN + answerTokens;
-  }
-
-  // Counts, and costs where both prices (per million tokens) are known.
+  // Counts, and costs by prices per million tokens read and written; `answer` is the tokens of one.
   sums(threshold, reference, { strong, weak, answer }) {
+    const price = (tier, index) => ((this.texts[index].length / CHARACTERS_PER_TOKEN) * tier.read + answer * tier.written) / 1e6;
     const sums = { strong: 0, weak: 0, toStrong: 0, toWeak: 0, cost: 0, costThen: 0, alwaysStrong: 0 };
     for (let index = 0; index < this.done; index += 1) {
       const now = this.isStrong(index, threshold);
       if (now === undefined) continue;
       const then = this.isStrong(index, reference);
-      const million = this.tokens(index, answer) / 1e6;
+      const dear = price(strong, index), cheap = price(weak, index);
       if (now) sums.strong += 1; else sums.weak += 1;
       if (now && !then) sums.toStrong += 1;
       if (!now && then) sums.toWeak += 1;
-      sums.cost += million * (now ? strong : weak);
-      sums.costThen += million * (then ? strong : weak);
-      sums.alwaysStrong += million * strong;
+      sums.cost += now ? dear : cheap;
+      sums.costThen += then ? dear : cheap;
+      sums.alwaysStrong += dear;
     }
     return sums;
   }

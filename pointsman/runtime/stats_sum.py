@@ -22,6 +22,8 @@ def summed(answers: Sequence[Stats]) -> Stats:
         for reason, count in answer.refused.items():
             total.refused[reason] += count
         total.router_cost += answer.router_cost
+    for kind in ("scoring", "scorer_wait", "first_byte"):
+        getattr(total, kind).extend(_durations([each for answer in answers for each in getattr(answer, kind)]))
     total.uptime.CopyFrom(max((answer.uptime for answer in answers), key=lambda uptime: uptime.ToNanoseconds()))
     return total
 
@@ -56,3 +58,25 @@ def _add(into: Any, row: Any, but: set[str]) -> None:
         else:
             before = getattr(into, field.name)
             setattr(into, field.name, before or value if isinstance(value, bool) else before + value)
+
+
+def _durations(durations: Sequence[Stats.Durations]) -> list[Stats.Durations]:
+    """Those of one name made one, with the buckets that all of them have: two releases may count in others, and nothing is guessed."""
+    sums: dict[str, Stats.Durations] = {}
+    for each in durations:
+        into = sums.get(each.name)
+        if into is None:
+            sums[each.name] = into = Stats.Durations()
+            into.CopyFrom(each)
+            continue
+        counts = {bucket.at_most_s: bucket.count for bucket in each.buckets}
+        both = [
+            Stats.Durations.Bucket(at_most_s=own.at_most_s, count=own.count + counts[own.at_most_s])
+            for own in into.buckets
+            if own.at_most_s in counts
+        ]
+        del into.buckets[:]
+        into.buckets.extend(both)
+        into.count += each.count
+        into.sum_s += each.sum_s
+    return list(sums.values())

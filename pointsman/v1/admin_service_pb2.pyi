@@ -396,6 +396,64 @@ class StatsResponse(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class Durations(_message.Message):
+        """How long something took, as the histogram of a metric has it: exact in its count and its sum, and to a bucket in between."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class Bucket(_message.Message):
+            """Those that took so long at most."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            AT_MOST_S_FIELD_NUMBER: _builtins.int
+            COUNT_FIELD_NUMBER: _builtins.int
+            at_most_s: _builtins.float
+            """In seconds."""
+            count: _builtins.int
+            """How many, those of shorter buckets included."""
+            def __init__(
+                self,
+                *,
+                at_most_s: _builtins.float = ...,
+                count: _builtins.int = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most_s", b"at_most_s", "count", b"count"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        NAME_FIELD_NUMBER: _builtins.int
+        COUNT_FIELD_NUMBER: _builtins.int
+        SUM_S_FIELD_NUMBER: _builtins.int
+        BUCKETS_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        """Whose: a strategy's name, several of one request joined by `+`, or a backend's name in the settings."""
+        count: _builtins.int
+        """How many there were."""
+        sum_s: _builtins.float
+        """All of them together, in seconds."""
+        @_builtins.property
+        def buckets(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.Durations.Bucket]:
+            """The shortest first. What took longer than the last one is in `count` alone. Of a sum, those buckets that all controllers have."""
+
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            count: _builtins.int = ...,
+            sum_s: _builtins.float = ...,
+            buckets: _abc.Iterable[Global___StatsResponse.Durations.Bucket] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "count", b"count", "name", b"name", "sum_s", b"sum_s"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class RefusedEntry(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -421,6 +479,9 @@ class StatsResponse(_message.Message):
     CALLERS_FIELD_NUMBER: _builtins.int
     ROUTER_COST_FIELD_NUMBER: _builtins.int
     CONTROLLERS_FIELD_NUMBER: _builtins.int
+    SCORING_FIELD_NUMBER: _builtins.int
+    SCORER_WAIT_FIELD_NUMBER: _builtins.int
+    FIRST_BYTE_FIELD_NUMBER: _builtins.int
     router_cost: _builtins.float
     """What running the router has cost: the settings' `router_cost_per_hour` for the uptime, in the prices' currency; 0 where it isn't set."""
     @_builtins.property
@@ -445,6 +506,20 @@ class StatsResponse(_message.Message):
         whoever has asked one can ask the others; a gateway has.
         """
 
+    @_builtins.property
+    def scoring(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.Durations]:
+        """By strategy: how long requests waited for their scorers, queueing included, where not all win rates were remembered
+        (pointsman_scoring_seconds).
+        """
+
+    @_builtins.property
+    def scorer_wait(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.Durations]:
+        """By strategy: how long the oldest prompt of a call to a scorer had waited to be sent (pointsman_scorer_wait_seconds)."""
+
+    @_builtins.property
+    def first_byte(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.Durations]:
+        """By the backend that answered: from its call to the first byte of its answer (pointsman_backend_first_byte_seconds)."""
+
     def __init__(
         self,
         *,
@@ -454,10 +529,13 @@ class StatsResponse(_message.Message):
         callers: _abc.Iterable[Global___StatsResponse.CallerRow] | None = ...,
         router_cost: _builtins.float = ...,
         controllers: _abc.Iterable[_builtins.str] | None = ...,
+        scoring: _abc.Iterable[Global___StatsResponse.Durations] | None = ...,
+        scorer_wait: _abc.Iterable[Global___StatsResponse.Durations] | None = ...,
+        first_byte: _abc.Iterable[Global___StatsResponse.Durations] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "controllers", b"controllers", "refused", b"refused", "router_cost", b"router_cost", "rows", b"rows", "uptime", b"uptime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "controllers", b"controllers", "first_byte", b"first_byte", "refused", b"refused", "router_cost", b"router_cost", "rows", b"rows", "scorer_wait", b"scorer_wait", "scoring", b"scoring", "uptime", b"uptime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

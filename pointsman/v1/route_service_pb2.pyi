@@ -919,6 +919,8 @@ class Pair(_message.Message):
     STRONG_FIELD_NUMBER: _builtins.int
     WEAK_FIELD_NUMBER: _builtins.int
     PINNED_FIELD_NUMBER: _builtins.int
+    STRONG_PRICES_FIELD_NUMBER: _builtins.int
+    WEAK_PRICES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     strong: _builtins.str
@@ -927,6 +929,14 @@ class Pair(_message.Message):
     """The weak backend's model name."""
     pinned: _routing_pb2.Tier.ValueType
     """The tier that an operator has pinned it to on the controller that answers; TIER_UNSPECIFIED for none."""
+    @_builtins.property
+    def strong_prices(self) -> Global___Prices:
+        """What the strong backend asks for its tokens; unset where the settings don't say."""
+
+    @_builtins.property
+    def weak_prices(self) -> Global___Prices:
+        """What the weak backend asks; likewise."""
+
     def __init__(
         self,
         *,
@@ -934,11 +944,43 @@ class Pair(_message.Message):
         strong: _builtins.str = ...,
         weak: _builtins.str = ...,
         pinned: _routing_pb2.Tier.ValueType = ...,
+        strong_prices: Global___Prices | None = ...,
+        weak_prices: Global___Prices | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["strong_prices", b"strong_prices", "weak_prices", b"weak_prices"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pinned", b"pinned", "strong", b"strong", "weak", b"weak"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "pinned", b"pinned", "strong", b"strong", "strong_prices", b"strong_prices", "weak", b"weak", "weak_prices", b"weak_prices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Pair: _TypeAlias = Pair  # noqa: Y015
+
+@_typing.final
+class Prices(_message.Message):
+    """A backend's prices, as the settings have them (`backends.*.prices`)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROMPT_PER_MILLION_FIELD_NUMBER: _builtins.int
+    COMPLETION_PER_MILLION_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    prompt_per_million: _builtins.float
+    """Money for a million tokens read."""
+    completion_per_million: _builtins.float
+    """Money for a million tokens written."""
+    currency: _builtins.str
+    """ISO 4217."""
+    def __init__(
+        self,
+        *,
+        prompt_per_million: _builtins.float = ...,
+        completion_per_million: _builtins.float = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_per_million", b"completion_per_million", "currency", b"currency", "prompt_per_million", b"prompt_per_million"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Prices: _TypeAlias = Prices  # noqa: Y015

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,13 @@ from pointsman.runtime.gateway_settings import GatewaySettings
 from tests.support.backend import ScriptedBackend, echoing, scripted_backend
 from tests.support.controllers import running_controller
 from tests.support.records import certified, record
-from tests.support.scorers import ScriptedScorers, scripted_scorers
+from tests.support.scorers import Rate, ScriptedScorers, scripted_scorers
 
-_PRICES: Final = {
+PRICES: Final[Mapping[str, Mapping[str, Any]]] = {
     "strong": {"prompt_per_million": 10, "completion_per_million": 30},
     "weak": {"prompt_per_million": 1, "completion_per_million": 3},
 }
+_PAIRS: Final = {"default": {"strong": "strong", "weak": "weak", "fallback": "none"}}
 _MODELS: Final = {"strong_model": "strong-model", "weak_model": "weak-model"}
 
 
@@ -45,6 +46,9 @@ def rate_of(text: str) -> float:
     return float(last) if last.replace(".", "", 1).isdecimal() and float(last) <= 1 else 0.4
 
 
+_RATES: Final[Mapping[str, Rate]] = {"mf": lambda prompt: rate_of(prompt.text), "bert": lambda _: 0.58, "random": lambda _: 0.5}
+
+
 def _records(folder: Path) -> None:
     for strategy, low, high in (("mf", 0.0, 1.0), ("bert", 0.52, 0.62)):
         quantiles = tuple(low + (high - low) * n / 100 for n in range(101))
@@ -62,9 +66,15 @@ def _calibrated(shares: Iterable[tuple[float, float]]) -> tuple[CalibratedShare,
 
 
 @asynccontextmanager
-async def staged(folder: Path, keys_file: Path | None = None) -> AsyncIterator[Stage]:
-    """mf says what its prompt ends with, bert 0.58, random 0.5; backends echo the prompt."""
-    rates: dict[str, Any] = {"mf": lambda prompt: rate_of(prompt.text), "bert": lambda _: 0.58, "random": lambda _: 0.5}
+async def staged(
+    folder: Path,
+    keys_file: Path | None = None,
+    says: Mapping[str, Rate] = _RATES,
+    prices: Mapping[str, Mapping[str, Any]] = PRICES,
+    pairs: Mapping[str, Any] = _PAIRS,
+) -> AsyncIterator[Stage]:
+    """Strategies say what `says` has: mf what its prompt ends with, bert 0.58, random 0.5. Backends echo the prompt."""
+    rates = dict(says)
     stacks = {name: AsyncExitStack() for name in ("controller", "gateway")}
     records = folder / "records"
     records.mkdir()
@@ -77,8 +87,7 @@ async def staged(folder: Path, keys_file: Path | None = None) -> AsyncIterator[S
         stacks["gateway"],
     ):
         backends = {each.name: each.settings.model_copy(update={"retries": 0}) for each in (strong, weak)}
-        backends = {name: type(each).model_validate({**each.model_dump(), "prices": _PRICES[name]}) for name, each in backends.items()}
-        pairs = {"default": {"strong": "strong", "weak": "weak", "fallback": "none"}}
+        backends = {name: type(each).model_validate({**each.model_dump(), "prices": prices.get(name)}) for name, each in backends.items()}
         controller = await stacks["controller"].enter_async_context(
             running_controller(
                 backends,

@@ -49,6 +49,27 @@ async def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(browser: B
         await context.close()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_where_there_is_nothing_yet_or_something_is_wrong(browser: Browser, stage: Stage, scheme: Scheme) -> None:
+    """Empty views with the key's box open; then errors and a strategy that is down."""
+    context = await browser.new_context(viewport={"width": 360, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
+    page = await context.new_page()
+    for view in VIEWS:
+        await page.goto(f"{stage.url}#{view}")
+        await expect(page.locator("#services.ready")).to_be_visible()
+        await page.locator("#key-box").evaluate("(box) => { box.open = true; }")
+        assert (await Axe().run(page)).response["violations"] == [], view
+    del stage.scorers.rates["bert"]
+    await page.goto(f"{stage.url}#prompts")
+    await page.click("#prompts-form button[type=submit]")
+    await expect(page.locator("#prompts-error")).to_contain_text("There is no prompt")
+    assert (await Axe().run(page)).response["violations"] == []
+    await page.goto(f"{stage.url}#force")
+    await expect(page.locator("#force-body .state.down")).to_be_visible(timeout=30_000)
+    assert (await Axe().run(page)).response["violations"] == []
+    await context.close()
+
+
 _FOCUSED = """(() => {
   const node = document.activeElement;
   if (node === document.body) return ["", ""];

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.browser.stage import Stage
+from tests.browser.stage import PRICES, Stage, staged
 
 FOUR = [f"difficulty {rate}" for rate in (0.1, 0.45, 0.55, 0.9)]
 
@@ -34,22 +35,19 @@ async def _scored(page: Page, text: str | None = None) -> None:
 
 
 async def test_the_slider_moves_sides_and_costs_without_asking_again(prompts: Page, stage: Stage) -> None:
-    """Against the reference, which can be moved; costs by the two prices."""
+    """Against the reference, which can be moved; costs by the settings' prices."""
     await _scored(prompts, "\n".join(FOUR))
     asked = len(stage.scorers.batches)
     sums = prompts.locator("#prompts-sums")
     await expect(sums).to_contain_text("2 of 4 (50 %)")
-    await expect(sums).to_contain_text("Fill in two prices")
     await prompts.locator("#prompts-aim-slider").fill("0.4")
     await expect(sums).to_contain_text("1: 1 to strong, 0 to weak")
     await prompts.select_option("#rows-kind", "changed")
     await expect(prompts.locator("#rows tbody tr")).to_have_count(1)
     await expect(prompts.locator("#rows tbody tr")).to_contain_text("difficulty 0.45")
-    await prompts.fill("#price-strong", "10")
-    await prompts.fill("#price-weak", "1")
-    # 303.75 tokens of a prompt and its answer, 9 per million dearer.
-    await expect(sums).to_contain_text("+0.00273")
-    await expect(sums).to_contain_text("−22.5")
+    # 3.75 tokens read are 9 a million dearer, 300 written 27.
+    await expect(sums).to_contain_text("+0.00813 USD")
+    await expect(sums).to_contain_text("−22.5 %")
     await prompts.click("#take-reference")
     await expect(sums).to_contain_text("0: 0 to strong, 0 to weak")
     await prompts.check("#prompts-aim input[value=share]")
@@ -57,6 +55,52 @@ async def test_the_slider_moves_sides_and_costs_without_asking_again(prompts: Pa
     await expect(sums).to_contain_text("1 of 4 (25 %)")
     assert len(stage.scorers.batches) == asked
     assert not stage.strong.received + stage.weak.received
+
+
+async def test_prices_are_the_settings_until_others_are_typed(prompts: Page) -> None:
+    """And can be had back; without any there is no cost."""
+    await _scored(prompts, "\n".join(FOUR))
+    await prompts.locator("#prompts-aim-slider").fill("0.4")
+    fields = {name: prompts.locator(f"#price-{name}") for name in ("strong-read", "strong-written", "weak-read", "weak-written")}
+    assert [await each.input_value() for each in fields.values()] == ["10", "30", "1", "3"]
+    await expect(prompts.locator("#price-hint")).to_have_text("By the settings. What you type counts instead.")
+    sums, again = prompts.locator("#prompts-sums"), prompts.locator("#price-again")
+    await expect(again).to_be_hidden()
+    await fields["strong-written"].fill("4")
+    await expect(sums).to_contain_text("+0.000334 USD")
+    await expect(prompts.locator("#price-hint")).to_have_text("By what was typed.")
+    for each in ("weak-read", "weak-written"):
+        await fields[each].fill("")
+    await expect(sums).to_contain_text("Type the prices below")
+    await again.click()
+    await expect(sums).to_contain_text("+0.00813 USD")
+    await expect(fields["strong-read"]).to_be_focused()
+    await expect(again).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("weak", "fields", "hint"),
+    [
+        (None, ["10", "30", "", ""], "no prices of the weak backend"),
+        ({**PRICES["weak"], "currency": "EUR"}, ["", "", "", ""], "USD and EUR, which can't be added up"),
+    ],
+)
+async def test_what_cant_be_added_up_isnt(browser: Browser, tmp_path: Path, weak: Any, fields: list[str], hint: str) -> None:
+    """A price that is missing, or in another currency, leaves the cost open; another pair has its own."""
+    pairs = {name: {"strong": "strong", "weak": other, "fallback": "none"} for name, other in (("default", "weak"), ("same", "strong"))}
+    async with staged(tmp_path, prices={"strong": PRICES["strong"], **({"weak": weak} if weak else {})}, pairs=pairs) as stage:
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(f"{stage.url}#prompts")
+        await expect(page.locator("#prompts-by option[value=mf]")).to_be_attached()
+        await _scored(page, "\n".join(FOUR))
+        inputs = page.locator(".prices input")
+        assert [await inputs.nth(index).input_value() for index in range(4)] == fields
+        await expect(page.locator("#price-hint")).to_contain_text(hint)
+        await expect(page.locator("#prompts-sums")).to_contain_text("Type the prices below")
+        await page.select_option("#price-pair", "same")
+        await expect(page.locator("#prompts-sums")).to_contain_text("0.0361 USD")
+        await context.close()
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ async def test_in_force_shows_calibrations_certificates_pairs_and_policies(page:
         "support-bot",
         "Not calibrated",
         "scripted@sha256:0",
+        "10 USD a million tokens read, 30 written",
     ):
         await expect(body).to_contain_text(text)
     assert await body.locator(".state.ready").count() == 3
@@ -47,11 +48,25 @@ async def test_traffic_counts_by_pair_and_strategy(page: Page, stage: Stage) -> 
     await _chat(stage, "router-mf-0.5", "router-mf-0.7", "router-bert-0.9", "router-nope-0.5")
     await _to(page, "ask")
     await _to(page, "traffic")
-    mf = page.locator("#traffic-body tr", has_text="mf")
+    mf = page.get_by_role("region", name="By pair and strategy, of all controllers").locator("tr", has_text="mf")
     await expect(mf).to_contain_text("50 %")
     await expect(mf).to_contain_text("USD (45 %)")
-    for text in ("/v1/chat/completions", "UNKNOWN_STRATEGY", "By hop"):
+    for text in ("/v1/chat/completions", "UNKNOWN_STRATEGY", "By hop, of all controllers"):
         await expect(page.locator("#traffic-body")).to_contain_text(text)
+    hops = page.get_by_role("region", name="By hop, of all controllers").locator("tbody tr")
+    told = [
+        [" ".join(cell.split()) for cell in await hops.nth(index).locator("th, td").all_inner_texts()]
+        for index in range(await hops.count())
+    ]
+    # One text: each strategy scored it once and then knew it; one answer of strong and two of weak.
+    assert [each[:3] for each in told] == [
+        *(["Queue for scorers", name, "1"] for name in ("bert", "mf")),
+        *(["Scoring", name, "1"] for name in ("bert", "mf")),
+        ["Router, in all", "default, mf", "2"],
+        ["Router, in all", "default, bert", "1"],
+        *(["Backend's first byte", name, count] for name, count in (("strong", "1"), ("weak", "2"))),
+    ]
+    assert all(re.fullmatch(r"[\d.]+ ms", cell) for each in told for cell in (each[3:] if each[0][0] != "R" else each[3:4]))
     await page.select_option("#traffic-since", "opened")
     await expect(page.locator("#tiles .tile").first).to_contain_text("3")
 

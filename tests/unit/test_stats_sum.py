@@ -60,3 +60,18 @@ def test_callers_are_summed_too_and_the_controllers_are_named_once() -> None:
     assert [row.requests for row in total.callers] == [4]
     assert list(total.controllers) == ["a:1", "b:1"]
     assert summed([total]) == total
+
+
+def _durations(name: str, count: int, sum_s: float, buckets: dict[float, int]) -> Stats.Durations:
+    told = [Stats.Durations.Bucket(at_most_s=at_most_s, count=count) for at_most_s, count in buckets.items()]
+    return Stats.Durations(name=name, count=count, sum_s=sum_s, buckets=told)
+
+
+def test_durations_of_one_name_are_one_with_the_buckets_that_all_have() -> None:
+    """A release that counts in other buckets joins where they meet, and others stay as they are."""
+    mf, bert = _durations("mf", 4, 0.5, {0.01: 1, 0.1: 3, 1: 4}), _durations("bert", 1, 0.25, {0.01: 0, 1: 1})
+    other = _durations("mf", 3, 0.25, {0.05: 1, 0.1: 2, 1: 2})
+    total = summed([_answer(1, scoring=[mf, bert], first_byte=[mf]), _answer(1, scoring=[other], scorer_wait=[bert])])
+    assert list(total.scoring) == [_durations("mf", 7, 0.75, {0.1: 5, 1: 6}), bert]
+    assert (list(total.first_byte), list(total.scorer_wait)) == ([mf], [bert])
+    assert summed([total]) == total

@@ -137,6 +137,8 @@ async def test_a_gateway_passes_pins_on_to_every_controller_and_sums_what_they_c
         stats = await admin.Stats(admin_service_pb2.StatsRequest(), metadata=_KEY)
         assert [row.requests for row in stats.rows] == [6]
         assert [(row.caller, row.requests) for row in stats.callers] == [("ops", 6)]
+        # One prompt: each controller scores it once and then remembers it.
+        assert [(each.name, each.count, each.buckets[-1].count) for each in stats.scoring] == [("mf", 2, 2)]
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await admin.Pin(admin_service_pb2.PinRequest(pair="nope", tier=WEAK), metadata=_KEY)
         assert caught.value.details() == "No pair is named 'nope'; there are: default."

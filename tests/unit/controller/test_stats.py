@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from controller.coalescing import CoalescingMetrics
+from controller.durations import durations_of
 from controller.endpoints import ENDPOINTS
 from controller.ledger import Ledger, call_label
 from controller.stats import stats_of
@@ -68,6 +70,31 @@ def test_the_routers_own_time_adds_up_by_row_and_its_cost_is_by_the_hour() -> No
     assert {row.tier: row.router_s for row in answer.rows} == {WEAK: 0.5, STRONG: 0.25}
     assert answer.router_cost == 1.5
     assert stats_of(ledger.counters, 1800).router_cost == 0
+
+
+def test_durations_are_the_histograms_of_the_metrics() -> None:
+    """By strategy and by backend; of what was remembered there is no scoring, of what was only decided no first byte."""
+    registry = CollectorRegistry()
+    ledger, coalescing = Ledger(registry), CoalescingMetrics(registry)
+    for cached, timings in ((False, (0.004, 0.2)), (False, (0.03, 400)), (True, (0, 0))):
+        ledger.begin()
+        own = routing_pb2.Timings(scoring_s=timings[0], first_byte_s=timings[1])
+        ledger.finish(receipt(opinions=[routing_pb2.Opinion(strategy="mf", cached=cached)], timings=own))
+    coalescing.of("mf")(3, 0.002)
+    coalescing.of("bert")
+    (scoring,), (first_byte,), (waited,) = map(durations_of, (ledger.scoring, ledger.first_byte, coalescing.waits))
+    assert (scoring.name, scoring.count) == ("mf", 2)
+    assert scoring.sum_s == pytest.approx(0.034)
+    assert [(each.at_most_s, each.count) for each in scoring.buckets][:6] == [
+        (0.001, 0),
+        (0.0025, 0),
+        (0.005, 1),
+        (0.01, 1),
+        (0.025, 1),
+        (0.05, 2),
+    ]
+    assert (first_byte.name, first_byte.count, first_byte.buckets[-1].at_most_s, first_byte.buckets[-1].count) == ("weak", 2, 300, 1)
+    assert (waited.name, waited.count, waited.sum_s) == ("mf", 1, 0.002)
 
 
 def test_what_ended_before_a_decision_is_counted_by_its_error() -> None:

@@ -38,6 +38,8 @@ async def test_the_command_shows_what_was_decided_spent_and_saved(
     (weak_row,) = (row for row in answer["rows"] if row["tier"] == "TIER_WEAK")
     assert (weak_row["requests"], weak_row["usage"]["prompt_tokens"], weak_row["cost"]["currency"]) == ("1", "7", "USD")
     assert answer["refused"] == {"UNKNOWN_STRATEGY": "1"}
+    durations = {kind: [(each["name"], each["count"]) for each in answer[kind]] for kind in ("scoring", "scorer_wait", "first_byte")}
+    assert durations == {"scoring": [("mf", "1")], "scorer_wait": [("mf", "1")], "first_byte": [("weak", "1")]}
     assert "2 decided, 50.0 % to strong, 1 of them without a call" in shown.out
     assert "spent 1e-05 USD; always strong 0.0001; saved 9e-05 (90.0 %)" in shown.out
 

@@ -9,12 +9,14 @@ import httpx
 import pytest
 
 import gateway.static_page
+from gateway.openapi import document
 from gateway.service import Gateway, serving
 from gateway.static_page import StaticPage
 from tests.wire.gateway.conftest import client_of, settings_for
 from tests.wire.gateway.scripted_controller import ScriptedController
 
 _FOLDER = Path(gateway.static_page.__file__).parent / "page"
+_ROOTED = re.compile(r"""["'`(](/[a-z][\w/-]+)""")
 _LINK = re.compile(r'(?:src|href)="([^"#]+)"|from "\./([^"]+)"')
 
 
@@ -64,6 +66,13 @@ def test_it_loads_nothing_from_elsewhere_and_nothing_that_isnt_there() -> None:
             " onclick=",
         ):
             assert never not in text, f"{file.name}: {never}"
+
+
+def test_every_address_is_relative() -> None:
+    """So that it works behind a proxy, under a path of its own; what begins with a slash are labels of /metrics."""
+    found = {(file.name, path) for file in _FOLDER.iterdir() for path in _ROOTED.findall(file.read_text())}
+    assert {name for name, _ in found} == {"counts.js"}
+    assert {path for _, path in found} <= set(document()["paths"])
 
 
 @pytest.mark.parametrize("path", ["/", "/page/main.js"])
