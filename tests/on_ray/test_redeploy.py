@@ -104,8 +104,9 @@ async def test_a_new_checkpoint_takes_over_without_an_error(cluster: RunningScor
 
 async def test_a_broken_checkpoint_leaves_the_old_one_serving(cluster: RunningScorers, tmp_path: Path) -> None:
     """Its reason is logged; settings that don't validate change nothing either; the right file mends it."""
-    before = {name: [p.pid for p in cluster.replicas(name)] for name in STRATEGIES}
     async with under_load(cluster) as load:
+        await load.until(lambda: len(cluster.replicas("mf")) == 1)  # the one that the test before has replaced takes its time
+        before = {name: [p.pid for p in cluster.replicas(name)] for name in STRATEGIES}
         cluster.change(mf={"checkpoint": str(tmp_path / "nowhere")})
         await load.until(lambda: any(e["event"] == "strategy failed" and e["strategy"] == "mf" for e in cluster.events()))
         assert "nowhere" in next(e["error"] for e in cluster.events() if e["event"] == "strategy failed")
@@ -119,8 +120,9 @@ async def test_a_broken_checkpoint_leaves_the_old_one_serving(cluster: RunningSc
 
 async def test_one_is_scaled_and_no_replica_is_replaced(cluster: RunningScorers) -> None:
     """To two replicas and back to one; nobody sees an error."""
-    before = {name: {p.pid for p in cluster.replicas(name)} for name in STRATEGIES}
     async with under_load(cluster) as load:
+        await load.until(lambda: len(cluster.replicas("mf")) == 1)
+        before = {name: {p.pid for p in cluster.replicas(name)} for name in STRATEGIES}
         cluster.change(mf={"min_replicas": 2, "max_replicas": 2})
         await load.until(lambda: len(cluster.replicas("mf")) == 2)
         assert before["mf"] < {p.pid for p in cluster.replicas("mf")}

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.backend import echoing, scripted_backend
 from tests.support.certificates import Authority
+from tests.support.product import free_ports
 from tests.support.scorers import scripted_scorers
 from tests.wire.controller.test_process import logged
 from tests.wire.tls.connecting import grpc_health, http_status, served_serial
@@ -104,6 +105,8 @@ async def test_two_processes_serve_over_tls_and_log_no_token_key_or_prompt(ours:
 )
 async def test_missing_files_stop_a_process_at_its_start(tmp_path: Path, service: str, part: dict[str, Any], said: str) -> None:
     """Exit code 2, and the key is named."""
+    if service == "controller":
+        part["controller"] |= {"metrics_port": free_ports(1)[0]}
     async with process(service, settings(tmp_path, "settings", part)) as started:
         _, err = await started.communicate()
     assert (started.returncode, said in err.decode(), "Traceback" in err.decode()) == (2, True, False), err
