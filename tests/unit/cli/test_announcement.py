@@ -11,7 +11,7 @@ from pointsman.runtime.settings import Settings
 
 def test_it_says_where_the_page_is_unless_there_is_none() -> None:
     """Of this gateway."""
-    assert "  page  http://127.0.0.1:6060  " in announcement(Settings(), 1)
+    assert "  page    http://127.0.0.1:6060  " in announcement(Settings(), 1)
     assert "page" not in announcement(Settings(gateway=GatewaySettings(page=False)), 1)
 
 
