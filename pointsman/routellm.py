@@ -5,7 +5,7 @@
     client = Controller(routers=["mf"], strong_model="gpt-4-1106-preview", weak_model="mixtral-8x7b", api_base="http://127.0.0.1:6060/v1")
     response = client.chat.completions.create(model="router-mf-0.5", messages=[{"role": "user", "content": "Hello!"}])
 
-What differs, and how to move: docs/migrating.md. Needs the package openai: pip install 'pointsman[routellm]'.
+What differs, and how to move: docs/migrating.md. Needs the package openai: pip install '.[routellm]', in a checkout.
 """
 
 from __future__ import annotations
@@ -192,4 +192,4 @@ def _openai() -> Any:
     try:
         return importlib.import_module("openai")
     except ModuleNotFoundError:
-        raise ImportError("pointsman.routellm needs the package openai: pip install 'pointsman[routellm]'") from None
+        raise ImportError("pointsman.routellm needs the package openai: pip install '.[routellm]', in a checkout of Pointsman") from None

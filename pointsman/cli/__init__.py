@@ -12,7 +12,7 @@ _EXTRA: Final = ("typer", "rich", "psutil", "pydantic_settings", "yaml")
 def main() -> int:
     """Runs the command with the process's arguments. The exit code: see `pointsman.cli.exits`."""
     if not all(find_spec(package) for package in _EXTRA):
-        sys.stderr.write("the command needs its extra: pip install 'pointsman[cli]'\n")
+        sys.stderr.write("the command needs its extra: pip install '.[cli]', in a checkout of Pointsman\n")
         return 1
     # Here, and not above: the extra may be missing.
     from pointsman.cli.app import run

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pointsman.cli.scale import Scale, controllers, gateways, shares_limits
 from pointsman.runtime.addresses import reachable
-from pointsman.runtime.settings import Settings
+from pointsman.runtime.settings import Settings, with_local_llms
 
 
 def announcement(settings: Settings, took_s: float, scale: Scale | None = None) -> str:
@@ -17,9 +17,11 @@ def announcement(settings: Settings, took_s: float, scale: Scale | None = None) 
     lines = [
         "",
         f"Ready after {took_s:.1f} s.",
-        f"  REST  {rest}  (OpenAI-compatible; {_which_key(settings)})",
-        f"  gRPC  {grpc}  (pointsman.v1.RouteService)",
+        f"  REST    {rest}  (OpenAI-compatible; {_which_key(settings)})",
+        f"  gRPC    {grpc}  (pointsman.v1.RouteService)",
         *_processes(settings, scale or Scale()),
+        *([f"  page    {rest.removesuffix('/v1')}  (to try it on)"] if settings.gateway.page else []),
+        *_tiers(settings),
         "",
         "Try:",
         f"  {_curl(rest, settings)}",
@@ -27,8 +29,7 @@ def announcement(settings: Settings, took_s: float, scale: Scale | None = None) 
     ]
     if settings.uses_local_llms:
         lines.append(
-            "Both tiers are the same small model, SmolLM2-135M-Instruct, until the settings name real backends "
-            "(deploy/settings.example.yaml shows how)."
+            "Both tiers are the same small model, SmolLM2-135M-Instruct, until the settings name real backends (docs/start.md shows how)."
         )
     scorers = settings.scorers
     where = scorers.host if scorers.haproxy else "all interfaces"
@@ -45,6 +46,15 @@ def addresses(settings: Settings) -> dict[str, str]:
     gateway = settings.gateway
     host = _in_url(reachable(gateway.host))
     return {"rest": f"{'https' if gateway.tls else 'http'}://{host}:{gateway.rest_port}/v1", "grpc": f"{host}:{gateway.grpc_port}"}
+
+
+def _tiers(settings: Settings) -> Iterator[str]:
+    """Who answers on each tier of the default pair, so that it is seen whether the settings meant were taken."""
+    served = with_local_llms(settings)
+    if pair := served.pairs.get("default"):
+        for tier, name in (("strong", pair.strong), ("weak", pair.weak)):
+            backend = served.backends[name]
+            yield f"  {tier:<6}  {backend.model} at {backend.base_url}"
 
 
 def _processes(settings: Settings, scale: Scale) -> Iterator[str]:
@@ -70,7 +80,7 @@ def _curl(rest: str, settings: Settings) -> str:
         "messages": [{"role": "user", "content": "What is the capital of France?"}],
     }
     key = """ -H "authorization: Bearer $POINTSMAN_API_KEY\"""" if settings.gateway.keys_file else ""
-    return f"curl {rest}/chat/completions -H 'content-type: application/json'{key} -d {shlex.quote(json.dumps(body))}"
+    return f"curl -si {rest}/chat/completions -H 'content-type: application/json'{key} -d {shlex.quote(json.dumps(body))}"
 
 
 def _which_key(settings: Settings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import psutil
@@ -13,6 +14,7 @@ from pointsman.cli.scale import Scale, controllers, gateways
 from pointsman.runtime.settings import Settings
 
 _LAST_PORT: Final = 65_535
+_OURS: Final = ("gateway", "controller", "scorers", "scorers.worker", "deploy.local_llm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,18 @@ def holder(port: int) -> psutil.Process | None:
         if held.status == psutil.CONN_LISTEN and held.laddr and held.laddr.port == port and held.pid:
             return psutil.Process(held.pid)
     return None
+
+
+def is_ours(use: PortUse) -> bool:
+    """By the command line of the process that listens; haproxy and Ray's proxies listen for the scorers."""
+    try:
+        process = holder(use.port)
+        command = process.cmdline() if process else []
+    except psutil.Error:
+        return False
+    modules = [after for before, after in pairwise(command) if before == "-m"]
+    for_scorers = use.key == "scorers.grpc_port" and any("haproxy" in word or word.startswith("ray::") for word in command[:2])
+    return for_scorers or any(module in _OURS for module in modules)
 
 
 def _holder(port: int) -> str:

@@ -15,7 +15,7 @@ from rich.console import Console
 from pointsman.cli.announcement import addresses, announcement
 from pointsman.cli.children import ChildSpec
 from pointsman.cli.exits import FAILED, USAGE, CommandFailed
-from pointsman.cli.ports import contradictions, ports, taken
+from pointsman.cli.ports import PortUse, contradictions, is_ours, ports, taken
 from pointsman.cli.running import run
 from pointsman.cli.scale import Scale, unscalable
 from pointsman.cli.services import NoCheckout, checkout_root, child_specs
@@ -66,6 +66,17 @@ def _logs(root: Path) -> Path:
     return logs
 
 
+def _held(used: Sequence[PortUse]) -> list[str]:
+    """What is said of ports that can't be bound: Pointsman's own in one sentence, since other ports are hardly what is wanted then."""
+    held = [(use, said[0]) for use in used if (said := taken([use]))]
+    ours = [use for use, _ in held if is_ours(use)]
+    running = (
+        f"Pointsman runs on this machine already, on ports {', '.join(str(use.port) for use in ours)}: stop it first (Ctrl-C where "
+        f"pointsman up or make run runs), or give this one other ports ({', '.join(use.key for use in ours)})"
+    )
+    return [*([running] if ours else []), *(said for use, said in held if use not in ours)]
+
+
 def _plan(path: Path | None, scale: Scale) -> Plan:
     try:
         file, root = settings_path(path), checkout_root()
@@ -78,6 +89,6 @@ def _plan(path: Path | None, scale: Scale) -> Plan:
         raise CommandFailed(str(error), FAILED) from None
     if wrong:
         raise CommandFailed("\n".join(wrong), USAGE)
-    if held := taken(ports(settings, scale)):
+    if held := _held(ports(settings, scale)):
         raise CommandFailed("\n".join(held), FAILED)
     return Plan(settings, scale, specs, root)

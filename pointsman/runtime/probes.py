@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -64,7 +65,7 @@ def http_ready(host: str, port: int, path: str, tls: TlsSettings | None = None) 
             return f"no answer on port {port} yet"
         if status == "200" or (insists and not status):
             return None
-        return " ".join(body.split())[:_SHOWN] or f"{path} answers {status or 'nothing'}"
+        return _missing(body)[:_SHOWN] or f"{path} answers {status or 'nothing'}"
 
     return probe
 
@@ -109,6 +110,29 @@ def _unverified() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+def _missing(body: str) -> str:
+    """In words, where the body is that of our /readyz or an error in OpenAI's shape; else as it is, on one line."""
+    match _parsed(body):
+        case {"error": {"message": str(said)}}:
+            return said
+        case {"gateway": "ok", "controller": "ok", "strategies": dict(strategies)} if strategies:
+            states: dict[str, list[str]] = {}
+            for name, state in strategies.items():
+                if state != "ready":
+                    states.setdefault(str(state), []).append(str(name))
+            return "; ".join(f"{', '.join(names)}: {state}" for state, names in states.items())
+        case {"gateway": "ok", "controller": str(said)} if said != "ok":
+            return f"controller {said}"
+    return " ".join(body.split())
+
+
+def _parsed(body: str) -> object:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
 
 
 async def _describes(channel: grpc.aio.Channel, strategy: str) -> bool:

@@ -39,6 +39,7 @@ from scorers.offline.scored import Scored
 from scorers.offline.sources import add_source_options, scored_by_options
 
 _NO_TERMINAL_WIDTH: Final = 140
+_EXAMPLE_SHARE: Final = 0.3
 
 
 def scorer_of(scored: Scored) -> Scorer:
@@ -65,7 +66,7 @@ def _run(options: argparse.Namespace, errors: Console) -> None:
     sample = Data(data, prompts_sha256(prompts))
     records = _records(asked, scored, sample, shares, options.draws)
     files = written(options.out or settings.records_dir, records)
-    _show(records, files, as_json=options.json)
+    _show(records, files, settings.controller.records_interval_s, as_json=options.json)
 
 
 def _records(
@@ -107,15 +108,23 @@ def _shares(options: argparse.Namespace) -> list[float]:
     return [share_of_budget(options.spend, *options.cost)]
 
 
-def _show(records: Sequence[CalibrationRecord], files: Sequence[Path], *, as_json: bool) -> None:
+def _show(records: Sequence[CalibrationRecord], files: Sequence[Path], interval_s: float, *, as_json: bool) -> None:
     if as_json:
         for record, file in zip(records, files, strict=True):
             sys.stdout.write(json.dumps({"file": str(file), **record.model_dump(mode="json", exclude={"quantiles"})}) + "\n")
         return
     console = Console()
     console.print(_table((record.strategy, record.thresholds) for record in records))
-    for file in files:
-        console.print(f"written: {file}", soft_wrap=True, highlight=False)
+    for file in files:  # whole: a folder relative to another place than the service's is easily the wrong one
+        console.print(f"written: {file.resolve()}", soft_wrap=True, highlight=False, markup=False)
+    console.print(_next(records[0], interval_s), soft_wrap=True, highlight=False, markup=False)
+
+
+def _next(record: CalibrationRecord, interval_s: float) -> str:
+    """What it is good for from now on. One share that was asked for is named; of many, one."""
+    share = record.thresholds[0].strong_share if len(record.thresholds) == 1 else _EXAMPLE_SHARE
+    model = f"router-{record.strategy}-{percent(share)}pct"
+    return f"A service with this folder as records_dir goes by it within {interval_s:g} s, for {model} and any other share."
 
 
 def _table(found: Iterable[tuple[str, Iterable[CalibratedShare | calibration_pb2.CalibratedThreshold]]]) -> Table:

@@ -113,7 +113,7 @@ def _show(made: Sequence[Certificate], files: Sequence[Path], *, as_json: bool) 
     if made:
         console.print(table)
     for file in files:
-        console.print(f"written: {file}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"written: {file.resolve()}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _figures(found: Certificate | CertifiedSlice) -> tuple[str, ...]:

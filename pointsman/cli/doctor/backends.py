@@ -62,7 +62,11 @@ def _judged(check: str, name: str, settings: BackendSettings, answer: _Answer) -
         return ok(check, f"{took}; it has no list of models ({status}), so whether it takes the key isn't known")
     listed = _listed(answer.body)
     if listed and settings.model not in listed:
-        return warning(check, f"{took}, and lists {len(listed)} models without {settings.model!r}", f"correct backends.{name}.model")
+        return warning(
+            check,
+            f"{took}, and lists {len(listed)} model{'s' if len(listed) > 1 else ''} without {settings.model!r}",
+            f"correct backends.{name}.model",
+        )
     return ok(check, f"{took}{', and has ' + settings.model if listed else ''}")
 
 

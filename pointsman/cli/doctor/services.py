@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 import grpc
-import psutil
 
 from pointsman import __version__
 from pointsman.cli.doctor.finding import Finding, ok, problem, skipped, warning
-from pointsman.cli.ports import PortUse, holder, ports, taken
+from pointsman.cli.ports import is_ours, ports, taken
 from pointsman.runtime.addresses import is_local_target, reachable
 from pointsman.runtime.client_tls import ControllerAccess
 from pointsman.runtime.probes import gateway_ready, local_llm_ready
@@ -23,7 +21,6 @@ from pointsman.scorer.v1.scorer_service_pb2_grpc import ScorerServiceStub
 
 _TIMEOUT_S: Final = 3.0
 _START: Final = "pointsman up starts everything on this machine"
-_OURS: Final = ("gateway", "controller", "scorers", "scorers.worker", "deploy.local_llm")
 _SERVING: Final = b"\x08\x01"
 _NO_ANSWER: Final = "no answer"
 
@@ -37,23 +34,11 @@ def port_findings(settings: Settings) -> list[Finding]:
             found.append(warning("ports", f"{use.key} is 0: a port that changes with each start", "pointsman up needs a fixed one"))
         elif not (held := taken([use])):
             free.append(f"{use.port} ({use.key})")
-        elif _is_ours(use):
+        elif is_ours(use):
             found.append(ok("ports", f"{use.port} ({use.key}) is held by Pointsman"))
         else:
             found.append(problem("ports", held[0], f"end what holds {use.port}, or change {use.key}"))
     return [*([ok("ports", f"free: {', '.join(free)}")] if free else []), *found]
-
-
-def _is_ours(use: PortUse) -> bool:
-    """By the command line of the process that listens; haproxy and Ray's proxies listen for the scorers."""
-    try:
-        process = holder(use.port)
-        command = process.cmdline() if process else []
-    except psutil.Error:
-        return False
-    modules = [after for before, after in pairwise(command) if before == "-m"]
-    for_scorers = use.key == "scorers.grpc_port" and any("haproxy" in word or word.startswith("ray::") for word in command[:2])
-    return for_scorers or any(module in _OURS for module in modules)
 
 
 async def gateway(settings: Settings) -> list[Finding]:

@@ -1,12 +1,12 @@
 // RouteService from Node, by the published .proto files and no generated code:
 //
-//   npm install                          in this folder
+//   npm ci --ignore-scripts              in this folder
 //   node route.mjs localhost:50051 router-mf-0.5 "Why is the sky blue?"
 import { fileURLToPath } from "node:url";
 import grpc from "@grpc/grpc-js";
 import loader from "@grpc/proto-loader";
 
-const protos = fileURLToPath(new URL("../../../protos", import.meta.url)); // of a checkout
+const protos = fileURLToPath(new URL("../../../protos", import.meta.url)); // of a checkout; of a copy elsewhere, where protos/ is
 const definition = loader.loadSync("pointsman/v1/route_service.proto", {
   includeDirs: [protos],
   keepCase: true,

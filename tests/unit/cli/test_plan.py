@@ -84,7 +84,7 @@ def test_the_announced_curl_line_is_one_shell_command_with_a_valid_body() -> Non
     text = announcement(Settings.model_validate({"strategies": {"random": {}}, "gateway": {"host": "0.0.0.0"}}), 12.34)
     [line] = [line for line in text.splitlines() if "curl " in line]
     command = shlex.split(line)
-    assert command[:2] == ["curl", "http://127.0.0.1:6060/v1/chat/completions"]
+    assert command[:3] == ["curl", "-si", "http://127.0.0.1:6060/v1/chat/completions"]
     body = json.loads(command[command.index("-d") + 1])
     assert body["model"] == "router-random-0.5"
     assert body["messages"][0]["role"] == "user"

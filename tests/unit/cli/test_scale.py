@@ -120,7 +120,7 @@ def test_the_announcement_says_where_each_is() -> None:
     """And nothing of it where there is one of each."""
     said = announcement(_settings(gateway={"keys_file": "keys.yaml"}), 1, TWO)
     for shown in (
-        "REST  http://127.0.0.1:6060/v1",
+        "REST    http://127.0.0.1:6060/v1",
         "shared by 2 gateways",
         "gateway-2  127.0.0.1:6062",
         "controller-2  127.0.0.1:50054, http://127.0.0.1:50055/metrics",

@@ -50,7 +50,11 @@ def test_the_client_needs_grpcio_and_protobuf_alone(site: Path) -> None:
 def test_the_command_without_its_extra_names_it(site: Path) -> None:
     """One sentence, exit code 1, no traceback."""
     done = run_in(site, "from pointsman.cli import main\nsys.exit(main())")
-    assert (done.stdout, done.stderr, done.returncode) == ("", "the command needs its extra: pip install 'pointsman[cli]'\n", 1)
+    assert (done.stdout, done.stderr, done.returncode) == (
+        "",
+        "the command needs its extra: pip install '.[cli]', in a checkout of Pointsman\n",
+        1,
+    )
 
 
 def test_the_wheel_ships_pointsman_alone_and_needs_two_packages() -> None:

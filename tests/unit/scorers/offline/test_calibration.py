@@ -123,7 +123,23 @@ def test_the_command_takes_a_budget(tmp_path: Path, capsys: pytest.CaptureFixtur
     """And shows it as a share."""
     arguments = ["--data", str(prompts_file(tmp_path)), "--strategies", "random", "--spend", "3", "--cost", "10", "1", "--draws", "20"]
     assert main([*arguments, "--out", str(tmp_path / "records")]) == 0
-    assert "22.222222 %" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "22.222222 %" in out
+    assert "router-random-22.222222pct" in out
+
+
+def test_the_command_says_where_the_record_is_and_what_it_is_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole path, since a relative folder may be another than the service's; and the model string that goes by it."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["--data", str(prompts_file(tmp_path)), "--strategies", "random", "--draws", "20"]) == 0
+    (file,) = (tmp_path / "records").iterdir()
+    said = capsys.readouterr().out.splitlines()[-2:]
+    assert said == [
+        f"written: {file}",
+        "A service with this folder as records_dir goes by it within 2 s, for router-random-30pct and any other share.",
+    ]
 
 
 @pytest.mark.parametrize(

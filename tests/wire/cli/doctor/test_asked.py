@@ -31,7 +31,7 @@ async def asked(settings: BackendSettings) -> Finding:
 @pytest.mark.parametrize(
     ("status", "body", "state", "said"),
     [
-        (200, MODELS, State.WARNING, "lists 1 models without 'x-model'"),
+        (200, MODELS, State.WARNING, "lists 1 model without 'x-model'"),
         (200, MODELS.replace(b"big", b"x"), State.OK, "and has x-model"),
         (200, b"hello", State.OK, "answers in"),
         (401, b"", State.PROBLEM, "refuses the key of SOME_KEY (401)"),
