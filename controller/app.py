@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from controller.admin import AdminService
-from controller.backend_headers import read_key
+from controller.backend_headers import check_keys
 from controller.coalescing import CoalescingMetrics
 from controller.decision_cache import DecisionCache
 from controller.decision_log import DecisionLog
@@ -31,6 +31,7 @@ from controller.shadow import Shadow
 from controller.unscored import UnscoredSpending
 from controller.watch import Watch
 from controller.watch_metrics import WatchCollector
+from pointsman.runtime.controller_settings import ControllerSettings
 from pointsman.runtime.event_loop import EventLoopWatch
 from pointsman.runtime.grpc_server import ADMIN_SERVICE, ROUTE_SERVICE, Health, bind, build_server
 from pointsman.runtime.lifecycle import settle, until_stopped
@@ -79,8 +80,7 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
     shedding = Shedding(lambda: own.max_lag_s, registry)
     guard = Guard(own, shedding)
     warn_if_open(own)
-    for name, backend in settings.backends.items():
-        read_key(backend, name)
+    check_keys(settings.backends)
     book = RecordBook([SHIPPED_RECORDS, settings.records_dir], settings.records_dir)
     watch = Watch(own, book.records)
     book.on_change(watch.use)
@@ -103,12 +103,7 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
         kept = Kept(ledger, scorers, opinions, ranks, shadow, book, watch, pins, UnscoredSpending(registry))
         generations = await stack.enter_async_context(Generations(settings, kept))
 
-        server = build_server(
-            max_concurrent=own.max_concurrent,
-            max_body_bytes=own.max_body_bytes,
-            max_connection_age_s=own.max_connection_age_s,
-            interceptors=[guard],
-        )
+        server = _server(own, guard)
         services = cast(grpc.aio.Server, ReadableOnly(server))
         route_service_pb2_grpc.add_RouteServiceServicer_to_server(RouteService(generations, scorers, book, watch, pins, shedding), services)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(generations, pins, ledger, coalescing), services)
@@ -131,6 +126,15 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
             await asyncio.gather(*tasks, return_exceptions=True)
             await health.stop()
             await server.stop(own.drain_s)
+
+
+def _server(own: ControllerSettings, guard: Guard) -> grpc.aio.Server:
+    return build_server(
+        max_concurrent=own.max_concurrent,
+        max_body_bytes=own.max_body_bytes,
+        max_connection_age_s=own.max_connection_age_s,
+        interceptors=[guard],
+    )
 
 
 async def _watch_readiness(scorers: ScorerClient, health: Health, ledger: Ledger, interval_s: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -67,6 +67,12 @@ def read_key(backend: BackendSettings, name: str = "") -> str | None:
     if key and not is_sendable(backend.key_header, key):
         raise SettingsError(f"backends.{name}.key_{'env' if backend.key_env else 'file'}: the key has characters that no header can carry")
     return key
+
+
+def check_keys(backends: Mapping[str, BackendSettings]) -> None:
+    """Raises `SettingsError`, as `read_key` does, for the first backend whose key can't be used."""
+    for name, backend in backends.items():
+        read_key(backend, name)
 
 
 def _as_written(value: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from controller.backend_headers import read_key
+from controller.backend_headers import check_keys
 from pointsman.runtime.reloading import PROCESS, Change, changed_keys, with_values
 from pointsman.runtime.settings import Settings
 from pointsman.runtime.settings_file import SettingsError
@@ -51,8 +51,7 @@ def taken_over(running: Settings, file: Settings) -> tuple[Settings, Change]:
     except ValidationError as error:
         wrong = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
         raise SettingsError(f"{wrong} (of those that run: a new one needs a restart of the controller)") from None
-    for name, backend in settings.backends.items():
-        read_key(backend, name)
+    check_keys(settings.backends)
     return settings, Change(list(changed_keys(running, settings)), _need_restart(settings, file))
 
 

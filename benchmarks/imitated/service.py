@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import Service, service
+from tests.support.processes import service
 from tests.support.product import free_ports
 
 
 @dataclass(frozen=True, slots=True)
 class Imitated:
-    """What runs: the controller's address, the port of its metrics, and the processes."""
+    """What runs: the controller's address, and the port of its metrics."""
 
     address: str
     metrics_port: int
-    pids: tuple[int, int]
 
 
 @contextlib.asynccontextmanager
@@ -37,15 +35,7 @@ async def imitated_service(folder: Path, strategies: Mapping[str, Any], **contro
     }
     async with service("benchmarks.imitated", folder, settings) as scorers, service("controller", folder, settings) as running:
         try:
-            yield Imitated(f"127.0.0.1:{grpc}", metrics, (scorers.process.pid, running.process.pid))
+            yield Imitated(f"127.0.0.1:{grpc}", metrics)
         finally:
-            await _stopped(running)
-            await _stopped(scorers)
-
-
-async def _stopped(running: Service) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        running.process.terminate()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(60):
-            await running.process.wait()
+            await running.stop()
+            await scorers.stop()

@@ -125,8 +125,8 @@ async def _services(folder: Path, scale: dict[str, Any], batch_ms: float) -> Asy
             await _ready(f"127.0.0.1:{grpc}", scorers)
             yield f"127.0.0.1:{grpc}"
         finally:
-            await _stopped(controller)
-            await _stopped(scorers)
+            await controller.stop()
+            await scorers.stop()
 
 
 async def _ready(address: str, scorers: Service) -> None:
@@ -137,14 +137,6 @@ async def _ready(address: str, scorers: Service) -> None:
                 while any(error for _, error in await asyncio.gather(*(call() for _ in range(4)))):
                     assert scorers.process.returncode is None, scorers.log.read_text()
                     await asyncio.sleep(1)
-
-
-async def _stopped(running: Service) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        running.process.terminate()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(60):
-            await running.process.wait()
 
 
 def _from(sample: Sample, begin: float) -> Sample:

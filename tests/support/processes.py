@@ -7,7 +7,7 @@ import json
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,14 @@ class Service:
         """Its resident memory in bytes."""
         resident: int = psutil.Process(self.process.pid).memory_info().rss
         return resident
+
+    async def stop(self) -> None:
+        """SIGTERM, and a minute for it to end by; whoever started it kills it then."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(60):
+                await self.process.wait()
 
     async def logged(self, event: str) -> dict[str, Any]:
         """The first line of the log with the event."""
