@@ -55,11 +55,13 @@ def loadtest(
     from pointsman.cli.progress import waiting
     from pointsman.loadtest.driving import Load
     from pointsman.loadtest.measuring import Target, measure
+    from pointsman.runtime.lifecycle import settle
 
     over_rest = kind in (Kind.JSON, Kind.SSE)
     headers = {"authorization": f"Bearer {_key(api_key_env)}"} if api_key_env else {}
     target = Target(kind, address or (_REST if over_rest else _GRPC), model, timeout, headers, _pids(pid or []))
     load = Load(seconds, warmup, concurrency, rate, seed)
+    settle()  # a collection that looks at every sample so far delays what is due
     try:
         with waiting(f"pressing for {warmup + seconds:g} s"):
             measured = asyncio.run(measure(target, load, _prompts(prompts)))
