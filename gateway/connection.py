@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -16,8 +17,10 @@ class Connection:
         self._to_tell: set[Callable[[], object]] = set()
         self.is_lost = False
 
-    def watch(self, lost: Callable[[], object]) -> None:
-        """`lost` is called when the connection is lost, or now where it is."""
+    def watch(self, lost: Callable[[], object], *, instead: bool = False) -> None:
+        """`lost` is called when the connection is lost, or now where it is; `instead` of all others, where it says so."""
+        if instead:
+            self._to_tell.clear()
         if self.is_lost:
             lost()
         else:
@@ -32,3 +35,26 @@ class Connection:
         self.is_lost = True
         while self._to_tell:
             self._to_tell.pop()()
+
+
+async def ended_when_cancelled(work: asyncio.Task[None], connection: Connection) -> None:
+    """Waits for `work`, whatever it raises. Where the task that waits is cancelled, the connection is lost, and `work` ends by that.
+
+    grpc.aio cancels the task of a call whose caller has gone, and what that task waits for in gRPC itself, a message of a controller's,
+    is then never freed; the end of the call to the controller frees it (benchmarks/cancelled_calls.md).
+    """
+    connection.watch(work.cancel)  # until there is something better to end
+    try:
+        await asyncio.wait([work])
+    except asyncio.CancelledError:
+        connection.lost()
+        while not work.done():
+            # What isn't at its end now is told once more, and less kindly, when the server stops.
+            try:
+                await asyncio.wait([work])
+            except asyncio.CancelledError:
+                work.cancel()
+        if not work.cancelled():
+            work.exception()  # nobody is there to hear it
+        raise
+    work.result()

@@ -3,6 +3,7 @@ and what was decided."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +12,8 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from gateway.admin import TO_EACH, Joined, refuse_admin
-from gateway.controller_call import ControllerCall, ControllerFailed
+from gateway.connection import Connection, ended_when_cancelled
+from gateway.controller_call import CallCancelled, ControllerCall, ControllerFailed
 from gateway.controller_client import ControllerClient
 from gateway.deadline import LONGEST_S, Deadline
 from gateway.grpc_passing import CallerGone, CallerStands, Context, abort, counted, each_of, let_go, message_of, messages_of, send, whole
@@ -84,6 +86,11 @@ class _Forward:
         self._joined = joined
 
     async def answer(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        """For grpc.aio, which cancels the task of a call whose caller has gone."""
+        connection = Connection()
+        await ended_when_cancelled(asyncio.ensure_future(self._answer(requests, context, connection)), connection)
+
+    async def _answer(self, requests: AsyncIterator[bytes], context: Context, connection: Connection) -> None:
         said = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         seen = Observation(protocol="grpc", method="gRPC", request_id=request_id(said), status="CANCELLED", endpoint=self._method.name)
         told: Headers = []
@@ -94,9 +101,9 @@ class _Forward:
                 with self._span(said, seen), self._edge.places.one():
                     async with self._edge.admission.admitted(caller, seen, told.extend):
                         metadata = [*trace_context(said), *caller_metadata(caller)]
-                        await self._forward(await self._request(requests, seen), context, seen, metadata, told)
+                        await self._forward(await self._request(requests, seen), context, seen, metadata, told, connection)
                 seen.status = "OK"
-            except CallerGone:
+            except (CallerGone, CallCancelled):
                 seen.error = seen.status
             except CallerStands:
                 await let_go(context, seen)
@@ -129,7 +136,13 @@ class _Forward:
         return passed if self._method.client_streaming else await message_of(passed, self._edge.limits.now.default_timeout_s)
 
     async def _forward(
-        self, request: bytes | AsyncIterator[bytes], context: Context, seen: Observation, metadata: Metadata, told: Headers
+        self,
+        request: bytes | AsyncIterator[bytes],
+        context: Context,
+        seen: Observation,
+        metadata: Metadata,
+        told: Headers,
+        connection: Connection,
     ) -> None:
         remaining = context.time_remaining()
         deadline = Deadline.after(self._edge.limits.now.default_timeout_s if remaining is None else min(remaining, LONGEST_S))
@@ -139,7 +152,9 @@ class _Forward:
             return {"request_id": seen.request_id, "timeout_s": deadline.remaining(), "trace": metadata}
 
         def start() -> ControllerCall[bytes]:
-            return self._edge.controller.forward(path, request, **named())
+            call = self._edge.controller.forward(path, request, **named())
+            connection.watch(call.cancel, instead=True)
+            return call
 
         if self._joined or self._method.name in _DECIDING:
             try:

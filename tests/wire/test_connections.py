@@ -14,10 +14,10 @@ import grpc
 import psutil
 
 from gateway.service import serving
-from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc, routing_pb2
 from tests.support.backend import echoing, hanging, scripted_backend, streaming
 from tests.support.controllers import running_controller
+from tests.support.gateways import gateway_before
 from tests.support.processes import Service, controller_process
 from tests.support.scorers import scripted_scorers
 
@@ -67,7 +67,7 @@ async def test_old_connections_are_left_for_new_ones_and_no_call_is_lost() -> No
         scripted_backend("weak", streaming([b"data: {}\n\n"], then=hanging)) as weak,
         scripted_scorers({"mf": lambda _: 0.4, "random": lambda _: 0.5}) as scorers,
         running_controller({"strong": weak.settings, "weak": weak.settings}, scorers.address, own={"max_connection_age_s": 0.7}) as behind,
-        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[behind.address], drain_s=0, max_connection_age_s=0.7)) as gateway,
+        serving(gateway_before(behind.address, max_connection_age_s=0.7)) as gateway,
         grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel,
     ):
         stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)
@@ -96,7 +96,7 @@ async def test_two_controllers_share_the_calls_and_the_death_of_one_loses_no_dec
         scripted_scorers({"mf": lambda _: 0.4}) as scorers,
         controller_process(tmp_path, [strong, weak], scorers, "one", decision_cache=0) as (one, first),
         controller_process(tmp_path, [strong, weak], scorers, "two", decision_cache=0) as (two, second),
-        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[first, second], drain_s=0)) as gateway,
+        serving(gateway_before(first, second)) as gateway,
         grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel,
     ):
         stub: Any = route_service_pb2_grpc.RouteServiceStub(channel)

@@ -11,10 +11,10 @@ import openai
 import pytest
 
 from gateway.service import serving
-from pointsman.runtime.gateway_settings import GatewaySettings
 from tests.support.backend import ScriptedBackend, answering, echoing, hanging, scripted_backend, streaming
 from tests.support.canary import PROMPT
 from tests.support.controllers import running_controller
+from tests.support.gateways import gateway_before
 from tests.support.product import free_ports
 from tests.support.scorers import scripted_scorers
 
@@ -34,7 +34,7 @@ async def rest(weak: ScriptedBackend) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         scripted_scorers({"mf": lambda _: 0.4, "random": lambda _: 0.5}) as scorers,
         running_controller({"strong": weak.settings, "weak": weak.settings}, scorers.address, pairs=_PAIRS) as controller,
-        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=1)) as gateway,
+        serving(gateway_before(controller.address, drain_s=1)) as gateway,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20) as client,
     ):
         yield client
@@ -99,7 +99,7 @@ async def test_a_stream_that_pauses_is_kept_alive_and_one_that_hangs_still_ends(
     async with (
         scripted_scorers({"mf": lambda _: 0.4, "random": lambda _: 0.5}) as scorers,
         running_controller({"strong": idle, "weak": idle}, scorers.address, pairs=_PAIRS) as controller,
-        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=0, heartbeat_s=0.05)) as gateway,
+        serving(gateway_before(controller.address, heartbeat_s=0.05)) as gateway,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20) as rest,
         openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{gateway.rest_port}/v1", api_key="any", max_retries=0) as client,
     ):
@@ -128,7 +128,7 @@ async def test_what_waited_for_a_controller_that_was_away_is_no_overload(weak: S
     (port,) = free_ports(1)
     async with (
         scripted_scorers({"mf": lambda _: 0.4, "random": lambda _: 0.5}) as scorers,
-        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[f"127.0.0.1:{port}"], drain_s=1)) as gateway,
+        serving(gateway_before(f"127.0.0.1:{port}", drain_s=1)) as gateway,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20) as rest,
     ):
         asked = asyncio.create_task(rest.post("/v1/chat/completions", content=_body()))

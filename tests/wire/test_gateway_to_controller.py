@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 
 from gateway.service import Gateway, serving
 from pointsman.runtime.error_forms import error_info, status_of
-from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, calibration_pb2, route_service_pb2, route_service_pb2_grpc, routing_pb2
 from tests.support.backend import echoing, scripted_backend
 from tests.support.certificates import Authority
 from tests.support.controllers import running_controller
+from tests.support.gateways import gateway_before
 from tests.support.scorers import scripted_scorers
 from tests.wire.tls.connecting import grpc_channel
 
@@ -39,7 +39,7 @@ async def product(own: Mapping[str, Any], records: Path = Path("none"), **gatewa
         running_controller(
             {"strong": backend.settings, "weak": backend.settings}, scorers.address, ready=False, own=own, records_dir=records
         ) as controller,
-        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=0, **gateway)) as running,
+        serving(gateway_before(controller.address, **gateway)) as running,
     ):
         yield running
 

@@ -14,11 +14,11 @@ import pytest
 
 from gateway.service import Gateway, serving
 from pointsman.runtime.each_controller import each_controller
-from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import admin_service_pb2, admin_service_pb2_grpc, route_service_pb2, route_service_pb2_grpc, routing_pb2
 from tests.support.backend import echoing, scripted_backend
 from tests.support.canary import KEY, PROMPT
 from tests.support.controllers import RunningController, running_controller
+from tests.support.gateways import gateway_before
 from tests.support.product import free_ports
 from tests.support.scorers import scripted_scorers
 from tests.wire.cli.test_commands import pointsman_command
@@ -67,7 +67,7 @@ async def several(tmp_path: Path) -> AsyncIterator[Several]:
     ports = free_ports(2)
     addresses = [f"127.0.0.1:{port}" for port in ports]
     write_keys(tmp_path / "keys.yaml", {"ops": {"keys": [KEY], "admin": True}})
-    own = GatewaySettings(rest_port=0, grpc_port=0, controllers=addresses, drain_s=0, admin=True, keys_file=tmp_path / "keys.yaml")
+    own = gateway_before(*addresses, admin=True, keys_file=tmp_path / "keys.yaml")
     settings = tmp_path / "settings.yaml"
     settings.write_text(json.dumps({"gateway": {"controllers": addresses[:1]}}))
     async with (

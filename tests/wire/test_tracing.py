@@ -17,7 +17,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from gateway.service import serving
 from pointsman.runtime import tracing
-from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.settings import StrategySettings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc, routing_pb2
 from scorers.bare import bare_scorers
@@ -26,6 +25,7 @@ from scorers.scorer import Scorer
 from tests.support.backend import ScriptedBackend, answering, scripted_backend, streaming
 from tests.support.canary import KEY, PROMPT
 from tests.support.controllers import running_controller
+from tests.support.gateways import gateway_before
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 _ANSWER = {"choices": [{"message": {"content": "Yes."}}], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
@@ -76,7 +76,7 @@ async def traced(exported: tuple[InMemorySpanExporter, Any]) -> AsyncIterator[Tr
         bare_scorers({"random": scorer}) as scorers,
         scripted_backend("weak", answering(200, json.dumps(_ANSWER).encode())) as weak,
         running_controller({"strong": weak.settings, "weak": weak.settings}, scorers, strategies={"random": {}}) as controller,
-        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=1, max_lag_s=None)) as gateway,
+        serving(gateway_before(controller.address, drain_s=1)) as gateway,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20) as rest,
         grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel,
     ):

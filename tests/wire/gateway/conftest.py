@@ -14,6 +14,7 @@ from gateway.service import Gateway, serving
 from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2_grpc
 from tests.support.canary import keep
+from tests.support.gateways import gateway_before
 from tests.wire.gateway.scripted_controller import ScriptedController, controller_on
 
 MAX_BODY = 100_000
@@ -23,15 +24,13 @@ def settings_for(
     *ports: int, max_concurrent: int = 100, default_timeout_s: float = 30, drain_s: float = 0.2, **more: Any
 ) -> GatewaySettings:
     """A gateway on free ports before controllers on these."""
-    return GatewaySettings(
-        rest_port=0,
-        grpc_port=0,
-        controllers=[f"127.0.0.1:{port}" for port in ports],
+    return gateway_before(
+        *(f"127.0.0.1:{port}" for port in ports),
         max_body_bytes=MAX_BODY,
         max_concurrent=max_concurrent,
         default_timeout_s=default_timeout_s,
         drain_s=drain_s,
-        **{"max_lag_s": None, **more},  # the tests' own work is on the same event loop
+        **more,
     )
 
 

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from gateway.service import Gateway, serving
-from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.keys_file import digest_of
 from tests.support.backend import ScriptedBackend, echoing, scripted_backend
 from tests.support.controllers import RunningController, running_controller
+from tests.support.gateways import gateway_before
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.scorers import scripted_scorers
 from tests.wire.identity.asking import Asks, Grpc, Rest
@@ -61,8 +61,7 @@ def serve(controller: RunningController, keys_file: Path) -> Serve:
     """A gateway with further settings, by the keys file."""
 
     def served(**settings: Any) -> AbstractAsyncContextManager[Gateway]:
-        own = {"rest_port": 0, "grpc_port": 0, "controllers": [controller.address], "drain_s": 0.2, "keys_file": keys_file}
-        return serving(GatewaySettings(**{**own, **settings}))
+        return serving(gateway_before(controller.address, **{"drain_s": 0.2, "keys_file": keys_file, **settings}))
 
     return served
 

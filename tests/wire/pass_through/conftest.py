@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from gateway.service import serving
-from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2_grpc
 from tests.support.backend import ScriptedBackend, echoing, scripted_backend
 from tests.support.controllers import running_controller
+from tests.support.gateways import gateway_before
 from tests.support.scorers import ScriptedScorers, scripted_scorers
 
 
@@ -69,7 +69,7 @@ async def edge(allow_backend_names: bool) -> AsyncIterator[Edge]:
             own={"allow_backend_names": allow_backend_names, "decision_cache": 0},
             pairs={"default": {"strong": "strong", "weak": "weak", "fallback": "none"}},
         ) as controller,
-        serving(GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=0.2)) as gateway,
+        serving(gateway_before(controller.address, drain_s=0.2)) as gateway,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20, trust_env=False) as rest,
         grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel,
     ):

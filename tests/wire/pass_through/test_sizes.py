@@ -12,10 +12,10 @@ import pytest
 
 from gateway.service import serving
 from pointsman.runtime.error_forms import error_info, status_of
-from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 from tests.support.backend import echoing, scripted_backend
 from tests.support.controllers import running_controller
+from tests.support.gateways import gateway_before
 from tests.support.scorers import scripted_scorers
 
 LIMIT: Final = 4096
@@ -37,9 +37,7 @@ async def small(gateways_limit: int) -> AsyncIterator[Small]:
         scripted_backend("weak", echoing) as weak,
         scripted_scorers({"mf": lambda _: 0.4, "random": lambda _: 0.5}) as scorers,
         running_controller({"strong": weak.settings, "weak": weak.settings}, scorers.address, own={"max_body_bytes": LIMIT}) as controller,
-        serving(
-            GatewaySettings(rest_port=0, grpc_port=0, controllers=[controller.address], drain_s=0, max_body_bytes=gateways_limit)
-        ) as gateway,
+        serving(gateway_before(controller.address, max_body_bytes=gateways_limit)) as gateway,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.rest_port}", timeout=20, trust_env=False) as rest,
         grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel,
     ):
