@@ -59,7 +59,7 @@ async def under_load(cluster: RunningScorers) -> AsyncIterator[Load]:
             while not stop.is_set():
                 try:
                     request = pb.ScoreRequest(prompts=[pb.Prompt(text=PROMPT), pb.Prompt(text="How?")])
-                    answer = await stub.Score(request, metadata=(("application", strategy),), timeout=20)
+                    answer = await stub.Score(request, metadata=(("application", strategy),), timeout=60)
                     assert len(answer.results) == 2
                     load.answers[strategy].append(answer.checkpoint)
                 except grpc.aio.AioRpcError as error:
