@@ -39,20 +39,22 @@ $(VENV)/clients/installed: requirements/clients.txt tests/clients/node/package-l
 	touch $@
 
 .PHONY: debian
-debian: ## What tests take from Debian, where it's missing: Redis, libfaketime, promtool
+debian: ## What tests take from Debian, where it's missing: Redis, libfaketime, promtool, nginx
 	@{ command -v redis-server && command -v faketime; } >/dev/null || { \
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$sudo apt-get update -q && $$sudo apt-get install -qy --no-install-recommends redis-server faketime; } || \
 	  echo "make: redis-server or faketime can't be installed here; the tests that need them are skipped" >&2
-	@{ command -v promtool || [ -x $(BIN)/promtool ]; } >/dev/null || { $(promtool); } || \
+	@{ command -v promtool || [ -x $(BIN)/promtool ]; } >/dev/null || { $(call out_of,prometheus,bin/promtool); } || \
 	  echo "make: promtool can't be taken from Debian's prometheus here; the tests that need it are skipped" >&2
+	@{ command -v nginx || [ -x /usr/sbin/nginx ] || [ -x $(BIN)/nginx ]; } >/dev/null || { $(call out_of,nginx,sbin/nginx); } || \
+	  echo "make: nginx can't be taken from Debian's nginx here; the tests that need it are skipped" >&2
 
-# Out of the package rather than by it: installed, Debian's prometheus starts a server, where there is an init to do so.
-define promtool
+# Out of the package rather than by it: installed, Debian's prometheus and nginx start servers, where there is an init to do so.
+define out_of
   sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); folder=$$(mktemp -d); \
-  ( cd $$folder && { apt-get download -q prometheus || { $$sudo apt-get update -q && apt-get download -q prometheus; }; } ) >/dev/null 2>&1 && \
-  dpkg-deb --fsys-tarfile $$folder/prometheus_*.deb | tar -x -C $(BIN) --strip-components=3 ./usr/bin/promtool; \
-  rm -rf $$folder; [ -x $(BIN)/promtool ]
+  ( cd $$folder && { apt-get download -q $(1) || { $$sudo apt-get update -q && apt-get download -q $(1); }; } ) >/dev/null 2>&1 && \
+  dpkg-deb --fsys-tarfile $$folder/$(1)_*.deb | tar -x -C $(BIN) --strip-components=3 ./usr/$(2); \
+  rm -rf $$folder; [ -x $(BIN)/$(notdir $(2)) ]
 endef
 
 .PHONY: run

@@ -16,7 +16,20 @@ from gateway.connection import Connection, ended_when_cancelled
 from gateway.controller_call import CallCancelled, ControllerCall, ControllerFailed
 from gateway.controller_client import ControllerClient
 from gateway.deadline import LONGEST_S, Deadline
-from gateway.grpc_passing import CallerGone, CallerStands, Context, abort, counted, each_of, let_go, message_of, messages_of, send, whole
+from gateway.grpc_passing import (
+    CallerGone,
+    CallerStands,
+    Context,
+    abort,
+    begun,
+    counted,
+    each_of,
+    let_go,
+    message_of,
+    messages_of,
+    send,
+    whole,
+)
 from gateway.headers import Headers, Metadata, request_id, trace_context
 from gateway.identity.guard import Guard, Refused
 from gateway.identity.keyring import Caller, caller_metadata
@@ -25,7 +38,6 @@ from gateway.limits import Limits
 from gateway.observer import Observation, Observer
 from gateway.places import Places
 from pointsman.runtime import tracing
-from pointsman.runtime.decision_headers import REQUEST_ID
 from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import InternalError, PointsmanError, wire_form
 from pointsman.runtime.gateway_settings import GatewaySettings
@@ -108,13 +120,12 @@ class _Forward:
             except CallerStands:
                 await let_go(context, seen)
             except ControllerFailed as error:
-                await abort(context, seen, error.code, error.status)
+                await abort(context, seen, error.code, error.status, told)
             except PointsmanError as error:
-                await context.send_initial_metadata((*told, (REQUEST_ID, seen.request_id)))
-                await abort(context, seen, wire_form(error).grpc_code, to_status(error, seen.request_id))
+                await abort(context, seen, wire_form(error).grpc_code, to_status(error, seen.request_id), told)
             except Exception:  # noqa: BLE001 (the border: logged here, and told as one fixed sentence)
                 self._edge.observer.undeclared(seen)
-                await abort(context, seen, grpc.StatusCode.INTERNAL, to_status(InternalError(), seen.request_id))
+                await abort(context, seen, grpc.StatusCode.INTERNAL, to_status(InternalError(), seen.request_id), told)
 
     def _span(self, said: Mapping[str, str], seen: Observation) -> tracing.current_span:
         service, method = self._method.containing_service.full_name, self._method.name
@@ -157,19 +168,17 @@ class _Forward:
             return call
 
         if self._joined or self._method.name in _DECIDING:
-            try:
-                if self._joined and isinstance(request, bytes):
-                    decided, messages = Headers(), [self._joined(await self._edge.controller.ask_each(path, request, **named()))]
-                else:
-                    decided, messages = await whole(start)
-            except ControllerFailed:
-                await send(context, seen, told, each_of([]), deadline)
-                raise
+            if self._joined and isinstance(request, bytes):
+                decided, messages = Headers(), [self._joined(await self._edge.controller.ask_each(path, request, **named()))]
+            else:
+                decided, messages = await whole(start)
             await send(context, seen, [*decided, *told], each_of(messages), deadline)
             return
         call = start()
         try:
-            await send(context, seen, [*await call.decision(), *told], messages_of(call), deadline)
+            decided, passed = await call.decision(), messages_of(call)
+            # Without a decision there is nothing to tell before the first message, and a call that has failed has none.
+            await send(context, seen, [*decided, *told], passed if decided else await begun(passed), deadline)
             seen.tokens = await call.tokens()
         except BaseException:
             seen.tokens = tokens_when_cut(seen)

@@ -53,6 +53,20 @@ async def messages_of(call: ControllerCall[bytes]) -> AsyncIterator[bytes]:
         yield message
 
 
+async def begun(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The messages, once the first is there or the end. Raises `ControllerFailed` where there is none of either: nothing has gone to
+    the caller yet."""
+    first = await anext(messages, None)
+
+    async def all_of() -> AsyncIterator[bytes]:
+        if first is not None:
+            yield first
+            async for message in messages:
+                yield message
+
+    return all_of()
+
+
 async def each_of(messages: list[bytes]) -> AsyncIterator[bytes]:
     for message in messages:
         yield message
@@ -94,11 +108,16 @@ async def message_of(requests: AsyncIterator[bytes], timeout_s: float) -> bytes:
     return message
 
 
-async def abort(context: Any, seen: Observation, code: grpc.StatusCode, status: error_pb2.Error) -> None:
-    """Ends the call with the code, the message and the details; raises what gRPC wants raised."""
+async def abort(context: Any, seen: Observation, code: grpc.StatusCode, status: error_pb2.Error, told: Headers | None = None) -> None:
+    """Ends the call with the code, the message and the details; raises what gRPC wants raised.
+
+    The request id and `told` go behind it and not before: a call that has had initial metadata isn't tried again by its caller's channel,
+    whatever its retry policy says.
+    """
     seen.status = code.name
     seen.error = error_info(status).reason
-    await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))
+    trailing = ((DETAILS_KEY, status.SerializeToString()), *(told or ()), (REQUEST_ID, seen.request_id))
+    await context.abort(code, status.message, trailing)
 
 
 async def let_go(context: Context, seen: Observation) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway import openapi_headers
 from gateway.exchange import Exchange
 from gateway.openapi_deciding import answers, deciding_paths
+from gateway.openapi_headers import NAMED, OPEN, OWN, RELAYED, TOLD, Sent
 from gateway.openapi_identity import KEYS
 from gateway.openapi_schemas import schemas
 from pointsman import __version__
@@ -40,6 +41,8 @@ def document() -> Node:
             "A backend's own 400, 404, 413 and 422 pass through unchanged, in whatever shape.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        # Beside the document itself: a proxy may have put both below a path of its own.
+        "servers": [{"url": "."}],
         "paths": {**_relayed_paths(), **_model_paths(), **_deciding_paths(), **_own_paths()},
         # Any of the three, where `gateway.keys_file` is set.
         "security": [{name: []} for name in KEYS],
@@ -63,7 +66,7 @@ def _relayed_paths() -> Node:
         "/v1/chat/completions": _relayed("A chat completion", _body(["model", "messages"], model=_MODEL, messages=_MESSAGES)),
         "/v1/completions": _relayed("A completion", _body(["model"], model=_MODEL, prompt=prompt)),
         "/v1/responses": _relayed("A response", _body(["model"], model=_MODEL, input=given, previous_response_id=previous)),
-        "/v1/embeddings": _relayed("Embeddings", _body(["model"], model=named, input=embedded), streams=False),
+        "/v1/embeddings": _relayed("Embeddings", _body(["model"], model=named, input=embedded), NAMED, streams=False),
     }
 
 
@@ -83,14 +86,14 @@ def _body(required: list[str], **properties: Node) -> Node:
     }
 
 
-def _relayed(what: str, body: Node, *, streams: bool = True) -> Node:
+def _relayed(what: str, body: Node, sent: Sent = RELAYED, *, streams: bool = True) -> Node:
     content: Node = {"application/json": {"schema": {"type": "object"}}}
     if streams:
         content["text/event-stream"] = {
             "schema": {"description": "The backend's events as they came."}
         }  # of no type: some read it as one event's
-    answer = {"description": f"{what} of the backend, byte for byte.", "content": content, "headers": openapi_headers.of_answers()}
-    error = _error(decided=True)
+    answer = {"description": f"{what} of the backend, byte for byte.", "content": content, "headers": sent.answers}
+    error = _error(sent)
     post = {
         "summary": f"{what}, by the backend that the request is routed to or names",
         "parameters": openapi_headers.of_relayed(),
@@ -103,34 +106,35 @@ def _relayed(what: str, body: Node, *, streams: bool = True) -> Node:
 def _model_paths() -> Node:
     parameter = {"name": "model_id", "in": "path", "required": True, "schema": _TEXT, "description": "A request's `model`."}
     return {
-        "/v1/models": _got("What `model` may be: strategies, calibrated shares, policies, backends", _json(_named("ModelList"))),
-        "/v1/models/{model_id}": {**_got("Whether `model` may be this", _json(_named("Model"))), "parameters": [parameter]},
+        "/v1/models": _got("What `model` may be: strategies, calibrated shares, policies, backends", _json(_named("ModelList")), TOLD),
+        "/v1/models/{model_id}": {**_got("Whether `model` may be this", _json(_named("Model")), TOLD), "parameters": [parameter]},
     }
 
 
 def _deciding_paths() -> Node:
-    return deciding_paths(_MODEL, _MESSAGES, openapi_headers.of_answers(), _error(decided=True))
+    return deciding_paths(_MODEL, _MESSAGES, _error)
 
 
 def _own_paths() -> Node:
     online = {"status": {"const": "online", "description": "The gateway answers."}}
     live = {"live": {"const": True, "description": "The process answers."}}
-    readyz = _got("Whether requests can be answered", _json(_named("Readiness")))
-    metrics = _got("Prometheus's text format; of keys, an admin's reads it", {"text/plain": {"schema": _TEXT}})
+    readyz = _got("Whether requests can be answered", _json(_named("Readiness")), OPEN)
+    metrics = _got("Prometheus's text format; of keys, an admin's reads it", {"text/plain": {"schema": _TEXT}}, OWN)
     metrics["get"]["responses"]["200"]["description"] = "docs/metrics.md lists every metric."
-    readyz["get"]["responses"]["503"] = {"description": "Not now; the body says what is missing.", "content": _json(_named("Readiness"))}
+    not_now = {"description": "Not now; the body says what is missing.", "headers": OPEN.answers}
+    readyz["get"]["responses"]["503"] = {**not_now, "content": _json(_named("Readiness"))}
     return {
-        "/health": _open(_got("RouteLLM's own health check", _json({"type": "object", "properties": online}))),
-        "/livez": _open(_got("Whether the process lives", _json({"type": "object", "properties": live}))),
+        "/health": _open(_got("RouteLLM's own health check", _json({"type": "object", "properties": online}), OPEN)),
+        "/livez": _open(_got("Whether the process lives", _json({"type": "object", "properties": live}), OPEN)),
         "/readyz": _open(readyz),
         "/metrics": metrics,
-        "/openapi.json": _got("This API, as OpenAPI 3.1", _json({"type": "object"})),
+        "/openapi.json": _got("This API, as OpenAPI 3.1", _json({"type": "object"}), OWN),
     }
 
 
-def _got(summary: str, content: Node) -> Node:
-    ok = {"description": summary, "content": content, "headers": openapi_headers.of_listings()}
-    error = _error(decided=False)
+def _got(summary: str, content: Node, sent: Sent) -> Node:
+    ok = {"description": summary, "content": content, "headers": sent.answers}
+    error = _error(sent)
     return {"get": {"summary": summary, "responses": {"200": ok, "4XX": error, "5XX": error}}}
 
 
@@ -147,11 +151,11 @@ def _named(schema: str) -> Node:
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
-def _error(*, decided: bool) -> Node:
+def _error(sent: Sent) -> Node:
     return {
         "description": "An error in OpenAI's shape; docs/errors.md lists every code.",
         "content": _json(_named("Error")),
-        "headers": openapi_headers.of_errors(decided=decided),
+        "headers": sent.errors,
     }
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from gateway.openapi_headers import of_decisions, of_questions
+from gateway.openapi_headers import DECIDED, TOLD, Sent, of_decisions, of_questions
 
 Node = dict[str, Any]
 _TEXT: Final[Node] = {"type": "string"}
 _TEXTS: Final[Node] = {"type": "array", "items": _TEXT}
 _IGNORED: Final = "Any other field is ignored."
+_LISTED: Final = "Strategies, ready or not, their calibrations and certificates, pairs, policies"
+_COUNTED: Final = "What all controllers have counted since they started; of keys, an admin's reads it"
 _CHAT: Final = "A chat body may come as it would be sent to be answered: any other field is ignored."
 
 
-def deciding_paths(model: Node, messages: Node, headers: Node, error: Node) -> Node:
-    """Answers are the contract's messages (protos/pointsman/v1) in protobuf's JSON, with the contract's names."""
+def deciding_paths(model: Node, messages: Node, error: Callable[[Sent], Node]) -> Node:
+    """Answers are the contract's messages (protos/pointsman/v1) in protobuf's JSON, with the contract's names; `error` describes one."""
     prompt = {**_TEXT, "description": "Text to score as it is, in the place of `messages`."}
     chat = {
         "model": model,
@@ -25,17 +28,15 @@ def deciding_paths(model: Node, messages: Node, headers: Node, error: Node) -> N
     batch = {"model": model, "prompts": {**_TEXTS, "maxItems": 1024, "description": "One decision or error for each, in order."}}
     compared = {"prompt": prompt, "messages": messages, "strategies": {**_TEXTS, "description": "All where there is none."}}
     route, many, opinions = _body(chat, [], _CHAT), _body(batch, ["prompts"], _IGNORED), _body(compared, [], _IGNORED)
-    told = {"headers": headers, "error": error}
+    decided: Node = {"sent": DECIDED, "error": error(DECIDED)}
+    told: Node = {"sent": TOLD, "error": error(TOLD)}
+    compared_by = "What each strategy says of one prompt"
     return {
-        "/v1/route": _asked("Which backend would answer, and why; none is called", route, "RouteResponse", of_decisions(), **told),
+        "/v1/route": _asked("Which backend would answer, and why; none is called", route, "RouteResponse", of_decisions(), **decided),
         "/v1/route/batch": _asked("The same for many prompts", many, "RouteBatchResponse", of_decisions(), **told),
-        "/v1/strategies": _told(
-            "Strategies, ready or not, their calibrations and certificates, pairs, policies", "ListStrategiesResponse", **told
-        ),
-        "/v1/strategies/compare": _asked(
-            "What each strategy says of one prompt", opinions, "CompareStrategiesResponse", of_questions(), **told
-        ),
-        "/v1/stats": _told("What all controllers have counted since they started; of keys, an admin's reads it", "StatsResponse", **told),
+        "/v1/strategies": _told(_LISTED, "ListStrategiesResponse", **told),
+        "/v1/strategies/compare": _asked(compared_by, opinions, "CompareStrategiesResponse", of_questions(), **told),
+        "/v1/stats": _told(_COUNTED, "StatsResponse", **told),
     }
 
 
@@ -107,15 +108,15 @@ def _body(fields: Node, required: list[str], description: str) -> Node:
     return {"type": "object", "description": description, "required": required, "properties": fields, "additionalProperties": True}
 
 
-def _asked(summary: str, body: Node, answer: str, parameters: list[Node], *, headers: Node, error: Node) -> Node:
+def _asked(summary: str, body: Node, answer: str, parameters: list[Node], *, sent: Sent, error: Node) -> Node:
     said = {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
-    return {"post": {"summary": summary, "parameters": parameters, **said, "responses": _responses(summary, answer, headers, error)}}
+    return {"post": {"summary": summary, "parameters": parameters, **said, "responses": _responses(summary, answer, sent, error)}}
 
 
-def _told(summary: str, answer: str, *, headers: Node, error: Node) -> Node:
-    return {"get": {"summary": summary, "responses": _responses(summary, answer, headers, error)}}
+def _told(summary: str, answer: str, *, sent: Sent, error: Node) -> Node:
+    return {"get": {"summary": summary, "responses": _responses(summary, answer, sent, error)}}
 
 
-def _responses(summary: str, answer: str, headers: Node, error: Node) -> Node:
+def _responses(summary: str, answer: str, sent: Sent, error: Node) -> Node:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer}"}}}
-    return {"200": {"description": summary, "content": content, "headers": headers}, "4XX": error, "5XX": error}
+    return {"200": {"description": summary, "content": content, "headers": sent.answers}, "4XX": error, "5XX": error}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.deadline import LONGEST_S, TIMEOUT_HEADER
@@ -82,20 +83,34 @@ def _parameters(names: Iterable[str]) -> list[Node]:
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
 
-def of_answers() -> Node:
-    """An operation's headers of answers, where something was decided."""
-    return _refs(*_OF_DECISIONS, *RATE_LIMIT_HEADERS, RECEIPT, REQUEST_ID)
-
-
-def of_errors(*, decided: bool) -> Node:
-    """Those of an error, which may come after a decision."""
-    return _refs(*(_OF_DECISIONS if decided else ()), *RATE_LIMIT_HEADERS, REQUEST_ID, "retry-after", CHALLENGE[0])
-
-
-def of_listings() -> Node:
-    """Those of what is told without a decision."""
-    return _refs(REQUEST_ID)
-
-
 def _refs(*names: str) -> Node:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The headers that a path's answers and its errors may have."""
+
+    answers: Node
+    errors: Node
+
+
+def _sent(*decided: str, receipt: bool = False, limited: bool = True, asks_for_key: bool = True) -> Sent:
+    """An error may come after the decision."""
+    always = (*(f"{PREFIX}{name}" for name in decided), *(RATE_LIMIT_HEADERS if limited else ()), REQUEST_ID)
+    refused = (*(["retry-after"] if limited else []), *([CHALLENGE[0]] if asks_for_key else []))
+    return Sent(_refs(*always, *([RECEIPT] if receipt else [])), _refs(*always, *refused))
+
+
+_OF_NAMED: Final = ("tier", "model", "reason")
+_OF_ROUTED: Final = (*_OF_NAMED, "strategy", "strong-win-rate", "threshold")
+RELAYED: Final = _sent(*_OF_ROUTED, receipt=True)
+NAMED: Final = _sent(*_OF_NAMED, receipt=True)
+"""Of a request that always names its backend, so that no strategy is asked."""
+DECIDED: Final = _sent(*_OF_ROUTED)
+TOLD: Final = _sent()
+"""By controllers, without a decision of its own."""
+OWN: Final = _sent(limited=False)
+"""Of the gateway's own paths."""
+OPEN: Final = _sent(limited=False, asks_for_key=False)
+"""Of those that answer without a key."""

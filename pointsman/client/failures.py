@@ -7,11 +7,12 @@ RouteError            the service said no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Iterable, Mapping
+from typing import Self, cast
 
 import grpc
 
+from pointsman.runtime.decision_headers import REQUEST_ID
 from pointsman.runtime.error_forms import detailed_status, error_info, status_of
 from pointsman.v1 import error_pb2
 
@@ -108,7 +109,7 @@ class AnswerCut(RouteError):
 def from_rpc_error(error: grpc.RpcError, address: str) -> RouteError:
     """The failed RPC as the client raises it."""
     if status := detailed_status(error):
-        return from_status(status)
+        return from_status(status, _request_id(error))
     server = f"Pointsman at {address}"
     code = error.code()
     status = status_of(error, server)
@@ -120,9 +121,15 @@ def from_rpc_error(error: grpc.RpcError, address: str) -> RouteError:
     return kind(code, error_info(status).reason if code in _TOLD else code.name, message, dict(error_info(status).metadata))
 
 
-def from_status(status: error_pb2.Error) -> RouteError:
-    """An error that came inside a message, or in a failed RPC's trailing metadata."""
+def from_status(status: error_pb2.Error, request_id: str = "") -> RouteError:
+    """An error that came inside a message, or in a failed RPC's trailing metadata; `request_id` is what else told it."""
     info = error_info(status)
     metadata = dict(info.metadata)
     code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
-    return RouteError(code, info.reason or code.name, status.message, metadata, metadata.get(_REQUEST_ID, ""))
+    return RouteError(code, info.reason or code.name, status.message, metadata, metadata.get(_REQUEST_ID, request_id))
+
+
+def _request_id(error: grpc.RpcError) -> str:
+    """By the trailing metadata: a gateway that no controller has told anything says it there alone."""
+    trailing = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
+    return next((str(value) for key, value in trailing if key == REQUEST_ID), "")

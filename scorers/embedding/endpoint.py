@@ -13,10 +13,11 @@ from typing import Annotated, Any, Final
 import httpx
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from pointsman.runtime.settings_file import read_secret
+from pointsman.runtime.settings_part import Part
 from scorers.embedding.embedder import Embeddings
 from scorers.errors import EmbeddingFailed
 
@@ -29,10 +30,9 @@ def endpoint_sha256(model: str, dim: int) -> str:
     return hashlib.sha256(f"endpoint\0{model}\0{dim}".encode()).hexdigest()
 
 
-class EndpointOptions(BaseModel):
+class EndpointOptions(Part):
     """The strategy's `options.embedder`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
     """Up to and including `/v1`."""
     model: Annotated[str, StringConstraints(min_length=1)]

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from pointsman.runtime.settings_part import Part
 from scorers.device import CPU, Device
 from scorers.embedding.encoder import EncoderEmbedder, EncoderParts, Pooling, UnitLength, load_encoder, load_tokenizer
 from scorers.errors import CheckpointRefused
@@ -28,10 +29,9 @@ _ACTIVATIONS: Final = {"Tanh": torch.nn.Tanh, "Identity": torch.nn.Identity, "Re
 _LONGEST: Final = 8192
 
 
-class DirectoryOptions(BaseModel):
+class DirectoryOptions(Part):
     """The strategy's `options.embedder` where it's a directory."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     path: Path
     id: str | None = Field(default=None, min_length=1, max_length=128)
     """The name that a checkpoint knows it by; null is the directory's own."""

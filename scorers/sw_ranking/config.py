@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from pointsman.runtime.settings_part import Part
 from scorers.checkpoint import CheckpointConfig, EmbedderIdentity
 
 Solver = Literal["exact", "compat"]
@@ -40,10 +41,9 @@ class SWConfig(CheckpointConfig):
         return self
 
 
-class SWOptions(BaseModel):
+class SWOptions(Part):
     """The settings' `options`; null is what the checkpoint was made for."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     solver: Solver = "exact"
     """compat: as RouteLLM, where a battle within a group is one with a phantom player, which draws all ratings together."""
     rating_groups: Annotated[int, Field(ge=2, le=256)] | None = None

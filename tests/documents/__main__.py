@@ -6,7 +6,6 @@ The service has the default ports, real scorers (mf, bert, random) and a backend
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,11 +19,8 @@ from pointsman.client import Client
 from tests.documents.blocks import ROOT, Block, blocks
 from tests.documents.checks import CHECKS
 from tests.documents.folder import checkout, prompts, settings
+from tests.documents.typed import typed
 from tests.support.product import free_ports, running_product
-
-_LONGEST_S = 180
-_OTHERS = ("openai", "pointsman.routellm")
-"""What a program imports that lives in the clients' environment."""
 
 
 def main() -> None:
@@ -55,21 +51,10 @@ def _outcome(block: Block, folder: Path) -> tuple[str, str]:
     if check := CHECKS.get(block.language):
         check(block)
         return ("a drawing", "-") if block.language == "text" else ("checked", "")
-    done = _typed(block, folder)
+    done = typed(block, folder)
     if done.returncode:
         return "failed", f"({done.returncode})\n{block.text}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return "ran", ""
-
-
-def _typed(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
-    prefix = Path(sys.prefix)
-    if block.language == "python":
-        other = any(f"import {name}" in block.text or f"from {name}" in block.text for name in _OTHERS)
-        command = [str(prefix / "clients/bin/python" if other else sys.executable), "-c", block.text]
-    else:
-        command = ["bash", "-euo", "pipefail", "-c", block.text]
-    environment = {**os.environ, "PATH": f"{prefix / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(folder)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=_LONGEST_S)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ _TIERS = {"strong": routing_pb2.TIER_STRONG, "weak": routing_pb2.TIER_WEAK}
 
 @dataclass(frozen=True)
 class Answered:
-    """How a request ended, and the headers or initial metadata of its answer."""
+    """How a request ended, and the headers or metadata of its answer: initial where there is one, trailing of an error."""
 
     reason: str = ""
     """ErrorInfo's, in lower case; empty for success."""
@@ -70,6 +70,6 @@ class Grpc:
                 await call
             except grpc.aio.AioRpcError as error:
                 info = error_info(status_of(error))
-                told = {str(name): str(value) for name, value in await call.initial_metadata()}
+                told = {str(name): str(value) for name, value in error.trailing_metadata()}
                 return Answered(info.reason.lower(), error.code().name, str(error.details()), told)
             return Answered(status="OK", told={str(name): str(value) for name, value in await call.initial_metadata()})

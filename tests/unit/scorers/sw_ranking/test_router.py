@@ -114,6 +114,7 @@ def test_the_solver_option_reaches_the_ranking(tmp_path: Path) -> None:
     [
         ({"solver": "fast"}, r"options\.solver: Input should be 'exact' or 'compat'"),
         ({"rating_groups": 1}, r"options\.rating_groups: Input should be greater"),
+        ({"rating_groups": True}, r"options\.rating_groups: Input should be a valid integer"),
         ({"weight_base": 1}, r"options\.weight_base: Input should be greater than 1"),
         ({"weight_base": float("nan")}, r"options\.weight_base"),
         ({"similarity": "min"}, r"options\.similarity: Input should be 'max' or 'none'"),
