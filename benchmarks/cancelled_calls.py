@@ -85,6 +85,28 @@ async def _stream_cancelled(channel: Any) -> None:
     call.cancel()
 
 
+async def _read_and_cancelled(channel: Any) -> None:
+    call, reading = await _being_read(channel)
+    call.cancel()
+    with suppress(asyncio.CancelledError):
+        await reading
+
+
+async def _reader_cancelled(channel: Any) -> None:
+    _, reading = await _being_read(channel)
+    reading.cancel()
+    with suppress(asyncio.CancelledError):
+        await reading
+
+
+async def _being_read(channel: Any) -> tuple[Any, asyncio.Task[object]]:
+    call = channel.unary_stream("/a/stream")(b"x")
+    await call.read()
+    reading = asyncio.ensure_future(call.read())
+    await asyncio.sleep(0)
+    return call, reading
+
+
 async def _taken_up(channel: Any) -> Any:
     call = channel.unary_unary("/a/never")(b"x")
     await _answered(channel)
@@ -106,6 +128,8 @@ KINDS: Final[dict[str, Kind]] = {
     "unary, `give_up(call)`": _given_up,
     "unary, `answer_of(call)` cancelled": _task_gives_up,
     "stream of answers, `call.cancel()`": _stream_cancelled,
+    "stream of answers, `call.cancel()` while a task reads it": _read_and_cancelled,
+    "stream of answers, the reading task cancelled": _reader_cancelled,
 }
 
 
