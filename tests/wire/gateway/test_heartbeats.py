@@ -98,7 +98,14 @@ async def test_nowhere_else_there_are_any(
     script.go_on.set()
     _, _, chunks = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
-    assert chunks == b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*filter(None, (before, after)), b""])
+    if headers is SSE:  # on a busy machine the end itself is late enough for one after the last event
+        chunks = chunks.replace(chunk(after) + chunk(HEARTBEAT), chunk(after))
+    assert chunks == b"".join(chunk(piece) for piece in [*filter(None, (before, after)), b""])
+
+
+def chunk(piece: bytes) -> bytes:
+    """As HTTP/1.1 sends it."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
 async def test_they_can_be_turned_off(controller: ScriptedController) -> None:
