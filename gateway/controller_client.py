@@ -143,9 +143,10 @@ class ControllerClient:
     def _failed(self, error: grpc.aio.AioRpcError) -> ControllerFailed:
         code = error.code()
         if code is grpc.StatusCode.CANCELLED:
-            # Nobody here cancelled: it is how a controller that stops ends what outlasts its drain.
-            stopped = Unavailable("The controller stopped during the call; try again shortly.", retry_after_s=1)
-            return _unavailable(stopped, lost=True)
+            # Nobody here cancelled: it is how a controller that stops ends what outlasts its drain, and how gRPC's core ends some of what
+            # waits before a controller where that is a thousand calls.
+            ended = Unavailable("The controller ended the call: it stops, or far too many wait for it; try again shortly.", retry_after_s=1)
+            return _unavailable(ended, lost=True)
         if code is grpc.StatusCode.UNAUTHENTICATED:
             # Not the caller's fault, who would take a 401 for a word about his own key.
             self._log_now_and_then("the controller refuses this gateway's credentials", error.details())
