@@ -14,7 +14,7 @@ import pytest
 from tests.support.faults.bars import check
 from tests.support.faults.measure import Row, load, under_load
 from tests.support.faults.specs import backend_settings
-from tests.support.product import ROOT, Product, free_ports, running_product
+from tests.support.product import ROOT, UNREFUSED, Product, free_ports, running_product
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,8 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     try:
         settings = backend_settings(strong, weak)
         # What is asked is whether everybody is answered: a machine that is busy with Ray's start refuses some by lag.
-        unrefused = {"strategies": {"random": {}, "mf": {}}, "gateway": {"max_lag_s": None}}
-        settings["controller"] = {**settings.get("controller", {}), "max_lag_s": None}
-        with running_product(tmp_path_factory.mktemp("product"), ready_s=180, **unrefused, **settings) as product:
+        settings |= {"gateway": UNREFUSED["gateway"], "controller": {**settings.get("controller", {}), **UNREFUSED["controller"]}}
+        with running_product(tmp_path_factory.mktemp("product"), strategies={"random": {}, "mf": {}}, **settings) as product:
             yield product
     finally:
         for backend in backends:
