@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
 
+from tests.support.product import free_ports
 from tests.wire.cli.test_commands import pointsman_command
+
+
+def _on(rest: int, grpc: int, controller: int, metrics: int, serve: int, http: int, strong: int, weak: int) -> dict[str, dict[str, object]]:
+    """Settings of these ports: on the usual ones somebody may be at work."""
+    return {
+        "gateway": {"rest_port": rest, "grpc_port": grpc, "controllers": [f"127.0.0.1:{controller}"]},
+        "controller": {"grpc_port": controller, "metrics_port": metrics, "scorers": f"127.0.0.1:{serve}"},
+        "scorers": {"grpc_port": serve, "http_port": http},
+        "local_llm": {"strong_port": strong, "weak_port": weak},
+    }
 
 
 async def test_up_says_that_pointsman_runs_already(tmp_path: Path) -> None:
@@ -19,7 +31,7 @@ async def test_up_says_that_pointsman_runs_already(tmp_path: Path) -> None:
     assert first.stdout
     try:
         port = int(await first.stdout.readline())
-        (tmp_path / "settings.yaml").write_text(f"gateway: {{rest_port: {port}}}\n")
+        (tmp_path / "settings.yaml").write_text(json.dumps(_on(port, *free_ports(7))))
         done = await pointsman_command("up", "--settings", "settings.yaml", cwd=tmp_path)
     finally:
         first.kill()
