@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from pointsman.client import Access, AsyncClient
+from pointsman.client import Access, AsyncClient, RouteError
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.v1 import route_service_pb2, routing_pb2
@@ -17,6 +17,9 @@ from scorers.router import ScoredPrompt, WinRate
 
 _BATCH: Final = 64
 _TRIES: Final = 8
+_FIRST_WAIT_S: Final = 0.25
+_LONGEST_WAIT_S: Final = 60.0
+"""That a service may ask for; more is a limit that isn't to be sat out."""
 
 
 def scored_here(strategies: Sequence[str], prompts: Sequence[str], settings: Settings, progress: Progress) -> list[Scored]:
@@ -79,14 +82,24 @@ async def _scored_by_service(
 
 
 async def _opinions(client: AsyncClient, strategies: Sequence[str], prompt: str, tries: int) -> Sequence[routing_pb2.Opinion]:
-    """Every strategy's opinion; one that failed is asked again, since a figure over the rest would be another figure."""
+    """Every strategy's opinion; one that failed is asked again, since a figure over the rest would be another figure. Raises `RouteError`.
+
+    A service that has too much to do says when to come back, and who asks for thousands does.
+    """
     kept: dict[str, routing_pb2.Opinion] = {}
     for attempt in range(tries):
         missing = [name for name in strategies if name not in kept]
-        response: route_service_pb2.CompareStrategiesResponse = await client.compare_strategies(prompt, strategies=missing)
-        kept |= {opinion.strategy: opinion for opinion in response.opinions if opinion.HasField("strong_win_rate")}
-        if len(kept) == len(strategies):
-            return list(kept.values())
-        await asyncio.sleep(0.25 * 2**attempt)
+        wait_s = _FIRST_WAIT_S * 2**attempt
+        try:
+            response: route_service_pb2.CompareStrategiesResponse = await client.compare_strategies(prompt, strategies=missing)
+        except RouteError as error:
+            if error.retry_after_s is None or error.retry_after_s > _LONGEST_WAIT_S or attempt == tries - 1:
+                raise
+            wait_s = max(wait_s, error.retry_after_s)
+        else:
+            kept |= {opinion.strategy: opinion for opinion in response.opinions if opinion.HasField("strong_win_rate")}
+            if len(kept) == len(strategies):
+                return list(kept.values())
+        await asyncio.sleep(wait_s)
     unscored = ", ".join(name for name in strategies if name not in kept)
     raise Unavailable(f"The service gave no win rate of {unscored} in {tries} tries; `pointsman strategies` says which are ready.")

@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from pointsman.client import RouteError
 from pointsman.runtime.errors import Unavailable
 from pointsman.v1 import route_service_pb2
 from scorers.offline.scored import Scored
@@ -37,6 +38,23 @@ async def test_every_prompt_is_scored_in_order_though_a_scorer_fails_for_a_while
     assert scores["mf"] == [number / 100 for number in range(40)]
     assert scores["random"] == [1 - number / 100 for number in range(40)]
     assert max(done) == 80
+
+
+async def test_a_service_that_refuses_for_now_is_asked_again_and_one_that_goes_on_is_told() -> None:
+    """Thousands of prompts at once are what a busy service refuses some of."""
+    prompts = [str(number) for number in range(12)]
+    async with (
+        scripted_backend("any", echoing) as backend,
+        scripted_scorers({"mf": lambda p: int(p.text) / 100}) as scorers,
+        running_controller(
+            {"strong": backend.settings, "weak": backend.settings}, scorers.address, own={"max_concurrent": 1}, strategies={"mf": {}}
+        ) as controller,
+    ):
+        scorers.delay_s = 0.05
+        scored = await asyncio.to_thread(scored_by_service, ["mf"], prompts, controller.address, 3, lambda _: None)
+        assert scored[0].win_rates == [number / 100 for number in range(12)]
+        with pytest.raises(RouteError, match="try again"):
+            await asyncio.to_thread(partial(scored_by_service, tries=1), ["mf"], prompts, controller.address, 3, lambda _: None)
 
 
 async def test_a_strategy_that_never_answers_is_named() -> None:
