@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 SCOPE_KEY: Final = "pointsman.connection"
 """Of the ASGI scope, where the server's protocol puts it."""
@@ -37,12 +37,14 @@ class Connection:
             self._to_tell.pop()()
 
 
-async def ended_when_cancelled(work: asyncio.Task[None], connection: Connection) -> None:
-    """Waits for `work`, whatever it raises. Where the task that waits is cancelled, the connection is lost, and `work` ends by that.
+async def ended_when_cancelled(working: Coroutine[Any, Any, None], connection: Connection) -> None:
+    """Does the work in a task of its own, and raises what it raises. Where the task that waits is cancelled, the connection is lost, and
+    the work ends by that.
 
     grpc.aio cancels the task of a call whose caller has gone, and what that task waits for in gRPC itself, a message of a controller's,
     is then never freed; the end of the call to the controller frees it (benchmarks/cancelled_calls.md).
     """
+    work = asyncio.ensure_future(working)
     connection.watch(work.cancel)  # until there is something better to end
     try:
         await asyncio.wait([work])

@@ -3,7 +3,6 @@ and what was decided."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -100,7 +99,7 @@ class _Forward:
     async def answer(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """For grpc.aio, which cancels the task of a call whose caller has gone."""
         connection = Connection()
-        await ended_when_cancelled(asyncio.ensure_future(self._answer(requests, context, connection)), connection)
+        await ended_when_cancelled(self._answer(requests, context, connection), connection)
 
     async def _answer(self, requests: AsyncIterator[bytes], context: Context, connection: Connection) -> None:
         said = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}

@@ -16,6 +16,7 @@ from tests.support.backend import ScriptedBackend, echoing, scripted_backend
 from tests.support.controllers import running_controller
 from tests.support.records import certified, record
 from tests.support.scorers import Rate, ScriptedScorers, scripted_scorers
+from tests.support.unrefused import UNREFUSED
 
 PRICES: Final[Mapping[str, Mapping[str, Any]]] = {
     "strong": {"prompt_per_million": 10, "completion_per_million": 30},
@@ -104,7 +105,7 @@ async def staged(
             "grpc_port": 0,
             "controllers": [controller.address],
             "drain_s": 0.2,
-            "max_lag_s": None,
+            **UNREFUSED,
             "keys_file": keys_file,
         }
         gateway = await stacks["gateway"].enter_async_context(serving(GatewaySettings(**own)))

@@ -16,7 +16,8 @@ import pytest
 from pointsman.client import AsyncClient, RouteError
 from pointsman.v1 import routing_pb2
 from tests.support.canary import CANARY
-from tests.support.product import UNREFUSED, Product, running_product
+from tests.support.product import Product, running_product
+from tests.support.unrefused import UNREFUSED
 
 _DEADLINE_S = 20.0
 _CALLERS = 6
@@ -93,7 +94,7 @@ async def test_killing_a_process_under_load_costs_typed_errors_at_most(product: 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     """SIGTERM right after the start, with a strategy alone: no process of it lives on, Ray's and HAProxy's included."""
-    with running_product(tmp_path, **UNREFUSED, strategies={"random": {}}) as product:
+    with running_product(tmp_path, gateway=UNREFUSED, controller=UNREFUSED, strategies={"random": {}}) as product:
         assert product.pids("raylet")
         assert product.stop() == []
         assert product.process.returncode == 0

@@ -21,8 +21,9 @@ import pytest
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc, routing_pb2
 from tests.support.backend import echoing, scripted_backend
 from tests.support.canary import KEY, PROMPT
-from tests.support.product import UNREFUSED, Product, free_block, free_ports, running_product
+from tests.support.product import Product, free_block, free_ports, running_product
 from tests.support.redis_server import redis_server
+from tests.support.unrefused import UNREFUSED
 from tests.wire.cli.test_commands import pointsman_command
 from tests.wire.identity.conftest import write_keys
 from tests.wire.identity.test_limits import early_in_a_minute
@@ -77,7 +78,7 @@ async def scaled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scal
                 "redis_url": redis.url,
                 "redis_timeout_s": 5,
                 "drain_s": 2,
-                **UNREFUSED["gateway"],
+                **UNREFUSED,
             },
             "controller": {
                 "grpc_port": first + 4,
@@ -85,7 +86,7 @@ async def scaled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scal
                 "scorers": f"127.0.0.1:{serve[0]}",
                 "decision_log": {"path": str(folder / "decisions.jsonl")},
                 "drain_s": 2,
-                **UNREFUSED["controller"],
+                **UNREFUSED,
             },
             "scorers": {"grpc_port": serve[0], "http_port": serve[1]},
             "strategies": {"random": {}},

@@ -14,7 +14,8 @@ import pytest
 from tests.support.faults.bars import check
 from tests.support.faults.measure import Row, load, under_load
 from tests.support.faults.specs import backend_settings
-from tests.support.product import ROOT, UNREFUSED, Product, free_ports, running_product
+from tests.support.product import ROOT, Product, free_ports, running_product
+from tests.support.unrefused import UNREFUSED
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     try:
         settings = backend_settings(strong, weak)
         # What is asked is whether everybody is answered: a machine that is busy with Ray's start refuses some by lag.
-        settings |= {"gateway": UNREFUSED["gateway"], "controller": {**settings.get("controller", {}), **UNREFUSED["controller"]}}
+        settings |= {"gateway": UNREFUSED, "controller": {**settings.get("controller", {}), **UNREFUSED}}
         with running_product(tmp_path_factory.mktemp("product"), strategies={"random": {}, "mf": {}}, **settings) as product:
             yield product
     finally:

@@ -18,6 +18,7 @@ from pointsman.runtime.reloading import Change
 from pointsman.runtime.settings import Settings
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 from tests.support.canary import keep
+from tests.support.unrefused import UNREFUSED
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ async def running_controller(
 ) -> AsyncIterator[RunningController]:
     """`own` goes into the controller's part of the settings; `ready` waits for every strategy, which are mf and random unless told."""
     base: dict[str, Any] = {"grpc_port": 0, "metrics_port": 0, "scorers": scorers, "drain_s": 1, "probe_interval_s": 0.1}
-    # The tests' own work is on the same event loop, so that its lag says nothing.
-    part = ControllerSettings(**{**base, "max_lag_s": None, **(own or {})})
+    part = ControllerSettings(**{**base, **UNREFUSED, **(own or {})})
     whole = Settings(controller=part, backends=backends, **{"strategies": {"mf": {}, "random": {}}, **settings})
     registry = CollectorRegistry()
     async with (

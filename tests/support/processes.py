@@ -10,15 +10,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import psutil
 
 from tests.support.backend import ScriptedBackend
 from tests.support.scorers import ScriptedScorers
-
-_UNREFUSED: Final = {"max_lag_s": None}
-"""A busy machine's lag is no subject of the tests that start these."""
+from tests.support.unrefused import UNREFUSED
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ async def controller_process(
     folder: Path, backends: Sequence[ScriptedBackend], scorers: ScriptedScorers, name: str = "controller", **own: Any
 ) -> AsyncIterator[tuple[Service, str]]:
     """A controller and its address; mf alone."""
-    base = {"grpc_port": 0, "metrics_port": 0, "scorers": scorers.address, "probe_interval_s": 0.1, "drain_s": 1, **_UNREFUSED}
+    base = {"grpc_port": 0, "metrics_port": 0, "scorers": scorers.address, "probe_interval_s": 0.1, "drain_s": 1, **UNREFUSED}
     settings = {
         "controller": {**base, **own},
         "strategies": {"mf": {}},
@@ -90,7 +88,7 @@ async def controller_process(
 @asynccontextmanager
 async def gateway_process(folder: Path, *controllers: str, **own: Any) -> AsyncIterator[tuple[Service, str, str]]:
     """A gateway, its REST URL and its gRPC address, once it is ready."""
-    settings = {"gateway": {"rest_port": 0, "grpc_port": 0, "controllers": list(controllers), "drain_s": 1, **_UNREFUSED, **own}}
+    settings = {"gateway": {"rest_port": 0, "grpc_port": 0, "controllers": list(controllers), "drain_s": 1, **UNREFUSED, **own}}
     async with service("gateway", folder, settings) as running:
         at = await running.logged("gateway serves")
         while True:

@@ -10,11 +10,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import psutil
 import yaml
@@ -90,10 +90,6 @@ def free_block(count: int) -> int:
             for port in range(first, first + count):
                 stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
             return first
-
-
-UNREFUSED: Final[Mapping[str, Any]] = {"gateway": {"max_lag_s": None}, "controller": {"max_lag_s": None}}
-"""Settings for tests that press: a busy machine's lag is no subject of theirs."""
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.faults.scorers import STRATEGIES
+from tests.support.unrefused import UNREFUSED
 
 HOSTNAME = "weak.backend.test"
 """The weak backend's name in the controllers' own hosts file."""
@@ -55,7 +56,7 @@ def specs(folder: Path, ports: Ports, prefix: Sequence[str], controllers_prefix:
         for number in range(2)
     ]
     addresses = [f"127.0.0.1:{port}" for port in ports.controllers]
-    own = {"rest_port": ports.rest, "grpc_port": ports.grpc, "controllers": addresses, "drain_s": 1, "max_lag_s": None}
+    own = {"rest_port": ports.rest, "grpc_port": ports.grpc, "controllers": addresses, "drain_s": 1, **UNREFUSED}
     gateway = service("gateway", "gateway", {"gateway": own}, ["http", ports.rest, "/readyz"], prefix)
     return [*backends, {"name": "scorers", "argv": scorers, "probe": ["strategies", ports.scorers, STRATEGIES]}, *controllers, gateway]
 
@@ -88,7 +89,7 @@ def _controller(folder: Path, ports: Ports, number: int, open_s: float) -> dict[
         "metrics_port": ports.metrics[number],
         "scorers": f"127.0.0.1:{ports.scorers}",
         "drain_s": 1,
-        "max_lag_s": None,  # what is refused for the load isn't what these are about
+        **UNREFUSED,
         "decision_log": {"path": str(folder / f"decisions-{number + 1}.jsonl")},
     }
     strategies: dict[str, Any] = {name: {} for name in STRATEGIES}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.connection import Connection
+import asyncio
+
+import pytest
+
+from gateway.connection import Connection, ended_when_cancelled
 
 
 def test_a_lost_connection_tells_each_that_still_watches_once() -> None:
@@ -17,3 +21,53 @@ def test_a_lost_connection_tells_each_that_still_watches_once() -> None:
     assert told == ["first"]
     connection.watch(late)
     assert (told, connection.is_lost) == (["first", "late"], True)
+
+
+def test_who_watches_instead_of_others_is_told_alone() -> None:
+    """As the call to a controller is, once there is one."""
+    connection, told = Connection(), list[str]()
+    connection.watch(lambda: told.append("first"))
+    connection.watch(lambda: told.append("second"), instead=True)
+    connection.lost()
+    assert told == ["second"]
+
+
+async def test_work_isnt_cancelled_but_ended_by_what_it_watches() -> None:
+    """What it waits for in gRPC would never be freed; the task that waits for it is cancelled all the same, once it has ended."""
+    connection, over, ends = Connection(), asyncio.Event(), list[str]()
+
+    async def reads() -> None:
+        connection.watch(over.set, instead=True)
+        await over.wait()
+        ends.append("by itself")
+
+    waiting = asyncio.ensure_future(ended_when_cancelled(reads(), connection))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert ends == ["by itself"]
+
+
+async def test_work_that_has_nothing_better_to_end_is_cancelled() -> None:
+    """Before there is a call to a controller; and what work raises is raised."""
+    cancelled = list[str]()
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cancelled.append("here")
+
+    waiting = asyncio.ensure_future(ended_when_cancelled(waits(), Connection()))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert cancelled == ["here"]
+
+    async def fails() -> None:
+        raise ValueError("canary")
+
+    with pytest.raises(ValueError, match="canary"):
+        await ended_when_cancelled(fails(), Connection())
