@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from tests.support import leaks
+from tests.support.second_try import SecondTries
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,3 +23,5 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     leaks.register(config)
+    if config.getoption("reruns", None):
+        config.pluginmanager.register(SecondTries(), "second tries")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -38,6 +39,7 @@ class ScriptedBackend:
 
     name: str
     script: Script
+    root: str = field(default_factory=lambda: f"/{secrets.token_hex(4)}")
     url: str = ""
     received: list[Received] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,9 +50,9 @@ class ScriptedBackend:
         return BackendSettings(base_url=self.url, model=f"{self.name}-model")
 
     async def serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request per connection."""
+        """One request per connection, and none of those who know the port from its last owner."""
         try:
-            request = await _read(reader)
+            request = await _read(reader, self.root)
             if request is None:
                 return
             self.received.append(request)
@@ -69,7 +71,7 @@ class ScriptedBackend:
             writer.close()
 
 
-async def _read(reader: asyncio.StreamReader) -> Received | None:
+async def _read(reader: asyncio.StreamReader, root: str) -> Received | None:
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except asyncio.IncompleteReadError:
@@ -77,7 +79,8 @@ async def _read(reader: asyncio.StreamReader) -> Received | None:
     first, *lines = head.strip().split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Received(first.split(" ")[1], headers, body)
+    path = first.split(" ")[1]
+    return Received(path.removeprefix(root), headers, body) if path.startswith(f"{root}/") else None
 
 
 @asynccontextmanager
@@ -85,7 +88,7 @@ async def scripted_backend(name: str, script: Script) -> AsyncIterator[ScriptedB
     """A backend on a free port."""
     backend = ScriptedBackend(name, script)
     server = await asyncio.start_server(backend.serve_connection, "127.0.0.1", 0, limit=1 << 26)
-    backend.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    backend.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{backend.root}/v1"
     try:
         yield backend
     finally:
