@@ -92,6 +92,7 @@ class AdminService(admin_service_pb2_grpc.AdminServiceServicer):
         response.scoring.extend(durations_of(self._ledger.scoring))
         response.scorer_wait.extend(durations_of(self._coalescing.waits))
         response.first_byte.extend(durations_of(self._ledger.first_byte))
+        response.router.extend(durations_of(self._ledger.router))
         response.controllers.extend(self._controllers())
         return response
 

@@ -12,12 +12,13 @@ Durations = admin_service_pb2.StatsResponse.Durations
 
 
 def durations_of(histogram: Histogram) -> list[Durations]:
-    """One for each value of its one label, in seconds; none for what has counted nothing."""
-    found: dict[str, Durations] = {}
+    """One for each value of its one label, or of `pair` and another, in seconds; none for what has counted nothing."""
+    found: dict[tuple[str, str], Durations] = {}
     for family in histogram.collect():
         for sample in family.samples:
-            (name,) = (value for label, value in sample.labels.items() if label != "le")
-            of = found.setdefault(name, Durations(name=name))
+            pair = sample.labels.get("pair", "")
+            (name,) = (value for label, value in sample.labels.items() if label not in ("pair", "le"))
+            of = found.setdefault((pair, name), Durations(pair=pair, name=name))
             if sample.name.endswith("_sum"):
                 of.sum_s = sample.value
             elif sample.name.endswith("_count"):

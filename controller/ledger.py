@@ -18,6 +18,7 @@ from pointsman.v1 import routing_pb2
 
 log = structlog.get_logger()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_ROUTER_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 @cache
@@ -54,8 +55,11 @@ class Ledger:
         self.spending = Spending()
         self.counters = _counters(registry)
         self.callers = CallerLedger(registry)
-        self.scoring = _seconds("pointsman_scoring_seconds", "Waiting for a scorer.", "strategy", registry)
-        self.first_byte = _seconds("pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", "backend", registry)
+        self.scoring = _seconds("pointsman_scoring_seconds", "Waiting for a scorer.", ["strategy"], registry)
+        self.first_byte = _seconds("pointsman_backend_first_byte_seconds", "From dispatch to the first byte.", ["backend"], registry)
+        # By two labels, not by the four of its sum in the counters: each combination has all the buckets.
+        own = "From a request's arrival to its first backend's call."
+        self.router = _seconds("pointsman_router_overhead_seconds", own, ["pair", "strategy"], registry, _ROUTER_SECONDS)
         attempts = Counter(
             "pointsman_backend_attempts",
             "Calls to backends; kind is first, retry or fallback, outcome ok or the error's reason, in lower case.",
@@ -134,6 +138,7 @@ class Ledger:
         decision, usage, cost = receipt.decision, receipt.usage, receipt.cost
         row = (decision.pair, strategy_label(decision.strategy), tier_name(decision.tier), reason_name(decision.reason))
         self.counters.router.labels(*row).inc(receipt.timings.router_s)
+        self.router.labels(*row[:2]).observe(receipt.timings.router_s)
         if receipt.HasField("usage"):
             estimated = "true" if usage.estimated else "false"
             self.counters.tokens.labels(*row, decision.backend, "prompt", estimated).inc(usage.prompt_tokens)
@@ -151,8 +156,8 @@ def _kinds(attempts: Sequence[routing_pb2.Attempt]) -> Iterator[tuple[str, routi
         before = attempt.backend
 
 
-def _seconds(name: str, said: str, label: str, registry: CollectorRegistry) -> Histogram:
-    return remembering(Histogram(name, said, [label], buckets=_SECONDS, registry=registry))
+def _seconds(name: str, said: str, labels: Sequence[str], registry: CollectorRegistry, buckets: Sequence[float] = _SECONDS) -> Histogram:
+    return remembering(Histogram(name, said, labels, buckets=buckets, registry=registry))
 
 
 def _counters(registry: CollectorRegistry) -> Counters:

@@ -87,6 +87,7 @@ def _counted() -> Node:
         "scoring": _many("StatsResponse.Durations", "By strategy: how long requests waited for their scorers."),
         "scorer_wait": _many("StatsResponse.Durations", "By strategy: how long prompts waited for a call to a scorer."),
         "first_byte": _many("StatsResponse.Durations", "By backend: from its call to the first byte of its answer."),
+        "router": _many("StatsResponse.Durations", "By pair and strategy: the router's own time."),
     }
 
 

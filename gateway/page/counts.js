@@ -22,14 +22,14 @@ export function ofStats(stats) {
     for (const [reason, count] of Object.entries(row.errors_by_reason)) errors[reason] = (errors[reason] ?? 0) + Number(count);
   }
   for (const [reason, count] of Object.entries(stats.refused)) errors[reason] = (errors[reason] ?? 0) + Number(count);
-  const durations = Object.fromEntries(["scoring", "scorer_wait", "first_byte"].map((kind) => [kind, ofDurations(stats[kind] ?? [])]));
+  const durations = Object.fromEntries(["scoring", "scorer_wait", "first_byte", "router"].map((kind) => [kind, ofDurations(stats[kind] ?? [])]));
   return { groups, errors, durations, routerCost: stats.router_cost, uptimeS: parseFloat(stats.uptime ?? "0") };
 }
 
-// {name: {count, sum, buckets: {le: cumulative count}}}
+// {name or "pair, name": {count, sum, buckets: {le: cumulative count}}}
 function ofDurations(told) {
-  return Object.fromEntries(told.map(({ name, count, sum_s: sum, buckets }) =>
-    [name, { count: Number(count), sum, buckets: Object.fromEntries(buckets.map((each) => [each.at_most_s, Number(each.count)])) }]));
+  return Object.fromEntries(told.map(({ pair, name, count, sum_s: sum, buckets }) =>
+    [[pair, name].filter(Boolean).join(", "), { count: Number(count), sum, buckets: Object.fromEntries(buckets.map((each) => [each.at_most_s, Number(each.count)])) }]));
 }
 
 // The same by endpoint, of what is answered by backends and of decisions.

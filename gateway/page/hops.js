@@ -3,31 +3,23 @@
 import { el, table, time, whole } from "./dom.js";
 import { beyond, quantile } from "./counts.js";
 
-const KINDS = [["scorer_wait", "Queue for scorers"], ["scoring", "Scoring"], ["first_byte", "Backend's first byte"]];
+const KINDS = [["scorer_wait", "Queue for scorers"], ["scoring", "Scoring"], ["router", "Router, in all"], ["first_byte", "Backend's first byte"]];
+const WITHIN = ["Half within", "95 % within", "99 % within"], SHARES = [0.5, 0.95, 0.99];
 
 // Tables: all controllers' hops, then whole requests at the gateway that answers.
-export function hopNodes({ groups, durations, hops }) {
-  const [wait, scoring, firstByte] = KINDS.map(([kind, said]) => rows(said, durations[kind]));
-  const found = [...wait, ...scoring, ...routers(groups), ...firstByte];
+export function hopNodes({ durations, hops }) {
+  const found = KINDS.flatMap(([kind, said]) => rows(said, durations[kind]));
   const nodes = [];
-  if (found.length) nodes.push(table("By hop, of all controllers", ["Hop", "Of", "Counted", "Mean", "Half within", "95 % within"], found, [2, 3, 4, 5]));
+  if (found.length) nodes.push(table("By hop, of all controllers", ["Hop", "Of", "Counted", "Mean", ...WITHIN], found, [2, 3, 4, 5, 6]));
   const own = rows(undefined, hops);
-  if (own.length) nodes.push(table("Whole requests at this gateway, from arrival to the last byte", ["Endpoint", "Counted", "Mean", "Half within", "95 % within"], own, [1, 2, 3, 4]));
-  if (nodes.length) nodes.push(el("p", { className: "hint", textContent: "Scoring includes the queue, and the router's time includes scoring; of it only the mean is counted. “Within” is interpolated in a histogram's bucket." }));
+  if (own.length) nodes.push(table("Whole requests at this gateway, from arrival to the last byte", ["Endpoint", "Counted", "Mean", ...WITHIN], own, [1, 2, 3, 4, 5]));
+  if (nodes.length) nodes.push(el("p", { className: "hint", textContent: "Scoring includes the queue, and the router's time includes scoring. “Within” is interpolated in a histogram's bucket." }));
   return nodes;
 }
 
 function rows(said, durations) {
   const found = Object.entries(durations ?? {}).filter(([, each]) => each.count > 0).sort((a, b) => a[0].localeCompare(b[0]));
-  return found.map(([name, each]) => [...(said ? [said] : []), name || "none", whole(each.count), time(each.sum / each.count), within(each, 0.5), within(each, 0.95)]);
-}
-
-function routers(groups) {
-  const found = Object.entries(groups).filter(([, group]) => group.requests > 0).sort((a, b) => b[1].requests - a[1].requests);
-  return found.map(([key, group]) => {
-    const [pair, strategy] = JSON.parse(key);
-    return ["Router, in all", [pair, strategy].filter(Boolean).join(", ") || "none", whole(group.requests), time(group.routerS / group.requests), "–", "–"];
-  });
+  return found.map(([name, each]) => [...(said ? [said] : []), name || "none", whole(each.count), time(each.sum / each.count), ...SHARES.map((share) => within(each, share))]);
 }
 
 const within = (each, share) => {

@@ -49,7 +49,7 @@ function draw() {
   const requests = sum(groups, "requests");
   show(byId("traffic-empty"), requests === 0);
   fill(byId("tiles"), ...tiles(groups, counted("routerCost")));
-  refill(byId("traffic-body"), ...(requests ? [groupTable(groups)] : []), ...hopNodes({ groups, durations: counted("durations"), hops: counted("hops") }), ...errorNodes(counted("errors")));
+  refill(byId("traffic-body"), ...(requests ? [groupTable(groups)] : []), ...hopNodes({ durations: counted("durations"), hops: counted("hops") }), ...errorNodes(counted("errors")));
 }
 
 function tiles(groups, routerCost) {

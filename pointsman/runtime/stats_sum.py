@@ -22,7 +22,7 @@ def summed(answers: Sequence[Stats]) -> Stats:
         for reason, count in answer.refused.items():
             total.refused[reason] += count
         total.router_cost += answer.router_cost
-    for kind in ("scoring", "scorer_wait", "first_byte"):
+    for kind in ("scoring", "scorer_wait", "first_byte", "router"):
         getattr(total, kind).extend(_durations([each for answer in answers for each in getattr(answer, kind)]))
     total.uptime.CopyFrom(max((answer.uptime for answer in answers), key=lambda uptime: uptime.ToNanoseconds()))
     return total
@@ -61,12 +61,12 @@ def _add(into: Any, row: Any, but: set[str]) -> None:
 
 
 def _durations(durations: Sequence[Stats.Durations]) -> list[Stats.Durations]:
-    """Those of one name made one, with the buckets that all of them have: two releases may count in others, and nothing is guessed."""
-    sums: dict[str, Stats.Durations] = {}
+    """One for each pair and name, with the buckets that all of them have: two releases may count in others, and nothing is guessed."""
+    sums: dict[tuple[str, str], Stats.Durations] = {}
     for each in durations:
-        into = sums.get(each.name)
+        into = sums.get((each.pair, each.name))
         if into is None:
-            sums[each.name] = into = Stats.Durations()
+            sums[each.pair, each.name] = into = Stats.Durations()
             into.CopyFrom(each)
             continue
         counts = {bucket.at_most_s: bucket.count for bucket in each.buckets}

@@ -429,12 +429,15 @@ class StatsResponse(_message.Message):
         COUNT_FIELD_NUMBER: _builtins.int
         SUM_S_FIELD_NUMBER: _builtins.int
         BUCKETS_FIELD_NUMBER: _builtins.int
+        PAIR_FIELD_NUMBER: _builtins.int
         name: _builtins.str
         """Whose: a strategy's name, several of one request joined by `+`, or a backend's name in the settings."""
         count: _builtins.int
         """How many there were."""
         sum_s: _builtins.float
         """All of them together, in seconds."""
+        pair: _builtins.str
+        """Of the router's time: the pair; empty for a backend that was named."""
         @_builtins.property
         def buckets(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.Durations.Bucket]:
             """The shortest first. What took longer than the last one is in `count` alone. Of a sum, those buckets that all controllers have."""
@@ -446,10 +449,11 @@ class StatsResponse(_message.Message):
             count: _builtins.int = ...,
             sum_s: _builtins.float = ...,
             buckets: _abc.Iterable[Global___StatsResponse.Durations.Bucket] | None = ...,
+            pair: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "count", b"count", "name", b"name", "sum_s", b"sum_s"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "count", b"count", "name", b"name", "pair", b"pair", "sum_s", b"sum_s"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,6 +486,7 @@ class StatsResponse(_message.Message):
     SCORING_FIELD_NUMBER: _builtins.int
     SCORER_WAIT_FIELD_NUMBER: _builtins.int
     FIRST_BYTE_FIELD_NUMBER: _builtins.int
+    ROUTER_FIELD_NUMBER: _builtins.int
     router_cost: _builtins.float
     """What running the router has cost: the settings' `router_cost_per_hour` for the uptime, in the prices' currency; 0 where it isn't set."""
     @_builtins.property
@@ -520,6 +525,12 @@ class StatsResponse(_message.Message):
     def first_byte(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.Durations]:
         """By the backend that answered: from its call to the first byte of its answer (pointsman_backend_first_byte_seconds)."""
 
+    @_builtins.property
+    def router(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatsResponse.Durations]:
+        """By pair and strategy: the router's own time, from a request's arrival to its first call of a backend, or of what was only decided on to its end
+        (pointsman_router_overhead_seconds).
+        """
+
     def __init__(
         self,
         *,
@@ -532,10 +543,11 @@ class StatsResponse(_message.Message):
         scoring: _abc.Iterable[Global___StatsResponse.Durations] | None = ...,
         scorer_wait: _abc.Iterable[Global___StatsResponse.Durations] | None = ...,
         first_byte: _abc.Iterable[Global___StatsResponse.Durations] | None = ...,
+        router: _abc.Iterable[Global___StatsResponse.Durations] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "controllers", b"controllers", "first_byte", b"first_byte", "refused", b"refused", "router_cost", b"router_cost", "rows", b"rows", "scorer_wait", b"scorer_wait", "scoring", b"scoring", "uptime", b"uptime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "controllers", b"controllers", "first_byte", b"first_byte", "refused", b"refused", "router", b"router", "router_cost", b"router_cost", "rows", b"rows", "scorer_wait", b"scorer_wait", "scoring", b"scoring", "uptime", b"uptime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -75,3 +75,12 @@ def test_durations_of_one_name_are_one_with_the_buckets_that_all_have() -> None:
     assert list(total.scoring) == [_durations("mf", 7, 0.75, {0.1: 5, 1: 6}), bert]
     assert (list(total.first_byte), list(total.scorer_wait)) == ([mf], [bert])
     assert summed([total]) == total
+
+
+def test_the_routers_durations_are_one_by_pair_and_name() -> None:
+    """A strategy's under another pair are others."""
+    own, elsewhere = _durations("mf", 4, 0.5, {0.01: 1}), _durations("mf", 1, 0.25, {0.01: 0})
+    own.pair, elsewhere.pair = "default", "other"
+    both = _durations("mf", 8, 1, {0.01: 2})
+    both.pair = "default"
+    assert list(summed([_answer(1, router=[own, elsewhere]), _answer(1, router=[own])]).router) == [both, elsewhere]

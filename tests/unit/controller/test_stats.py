@@ -97,6 +97,26 @@ def test_durations_are_the_histograms_of_the_metrics() -> None:
     assert (waited.name, waited.count, waited.sum_s) == ("mf", 1, 0.002)
 
 
+def test_the_routers_own_time_is_spread_by_pair_and_strategy() -> None:
+    """Whatever the tier and the order of the strategies' names, by buckets that tell a millisecond from two."""
+    ledger = Ledger(CollectorRegistry())
+    for pair, strategy, tier, router_s in (
+        ("default", "mf+bert", WEAK, 0.0004),
+        ("default", "bert+mf", STRONG, 0.0015),
+        ("other", "mf", WEAK, 7),
+        ("", "", STRONG, 0.001),
+    ):
+        ledger.begin()
+        decision = routing_pb2.Decision(pair=pair, strategy=strategy, tier=tier, reason=routing_pb2.REASON_COMPARISON)
+        ledger.finish(receipt(decision=decision, timings=routing_pb2.Timings(router_s=router_s)))
+    both, other, named = durations_of(ledger.router)
+    assert (both.pair, both.name, both.count) == ("default", "bert+mf", 2)
+    assert both.sum_s == pytest.approx(0.0019)
+    assert [(each.at_most_s, each.count) for each in both.buckets][:3] == [(0.0005, 1), (0.001, 1), (0.002, 2)]
+    assert (other.pair, other.name, other.count, other.buckets[-1].at_most_s, other.buckets[-1].count) == ("other", "mf", 1, 5, 0)
+    assert (named.pair, named.name, named.count) == ("", "", 1)
+
+
 def test_what_ended_before_a_decision_is_counted_by_its_error() -> None:
     """It has no row, since it has no pair."""
     answer = stats(routing_pb2.Receipt(error="INVALID_BODY"), routing_pb2.Receipt(error="INVALID_BODY"))

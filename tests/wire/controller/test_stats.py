@@ -40,6 +40,7 @@ async def test_the_command_shows_what_was_decided_spent_and_saved(
     assert answer["refused"] == {"UNKNOWN_STRATEGY": "1"}
     durations = {kind: [(each["name"], each["count"]) for each in answer[kind]] for kind in ("scoring", "scorer_wait", "first_byte")}
     assert durations == {"scoring": [("mf", "1")], "scorer_wait": [("mf", "1")], "first_byte": [("weak", "1")]}
+    assert [(each["pair"], each["name"], each["count"]) for each in answer["router"]] == [("default", "mf", "2")]
     assert "2 decided, 50.0 % to strong, 1 of them without a call" in shown.out
     assert "spent 1e-05 USD; always strong 0.0001; saved 9e-05 (90.0 %)" in shown.out
 
