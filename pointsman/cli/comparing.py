@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from pointsman.cli.output import TIER_STYLES, new_console, new_table
 from pointsman.cli.progress import counted
 from pointsman.cli.reporting import reported
 from pointsman.client import Client, RouteError, Unreachable
+from pointsman.client.patience import TRIES, patiently
 from pointsman.runtime.decision_headers import reason_name
 from pointsman.v1 import route_service_pb2, routing_pb2
 
@@ -64,17 +67,22 @@ Answer = Sequence[Seen] | RouteError
 
 
 def compare_prompts(client: Client, prompts: Sequence[str], strategies: Sequence[str], bar: Bar, *, many: bool, json: bool) -> None:
-    """Asks for each prompt and shows what comes. Raises `CommandFailed` where nobody answers, and in the end where a prompt failed."""
+    """Asks for each prompt and shows what comes; where they are many, a refusal is waited out.
+
+    Raises `CommandFailed` where nobody answers, and in the end where a prompt failed.
+    """
     shown: list[Answer] = []
+    tries = TRIES if many else 1
     with reported(), counted("comparing", len(prompts)) as done:
-        thresholds = _calibrated(client.list_strategies())
-        for prompt, answer in zip(prompts, _asked(client, prompts, strategies, done), strict=True):
-            seen = answer if isinstance(answer, RouteError) else [_seen(opinion, bar, thresholds) for opinion in answer.opinions]
-            if isinstance(seen, RouteError) and not many:
-                raise seen
-            shown.append(seen)
-            if json:
-                _write(prompt, seen)
+        thresholds = _calibrated(patiently(client.list_strategies, tries))
+        with closing(_asked(client, prompts, strategies, tries, done)) as answers:
+            for prompt, answer in zip(prompts, answers, strict=True):
+                seen = answer if isinstance(answer, RouteError) else [_seen(opinion, bar, thresholds) for opinion in answer.opinions]
+                if isinstance(seen, RouteError) and not many:
+                    raise seen
+                shown.append(seen)
+                if json:
+                    _write(prompt, seen)
     if not json and many:
         _show_many(prompts, shown, bar)
     elif not json and not isinstance(shown[0], RouteError):
@@ -85,13 +93,14 @@ def compare_prompts(client: Client, prompts: Sequence[str], strategies: Sequence
 
 
 def _asked(
-    client: Client, prompts: Sequence[str], strategies: Sequence[str], done: Callable[[], None]
-) -> Iterator[route_service_pb2.CompareStrategiesResponse | RouteError]:
-    """The answers in the prompts' order, several asked for at once. Raises `Unreachable`."""
+    client: Client, prompts: Sequence[str], strategies: Sequence[str], tries: int, done: Callable[[], None]
+) -> Generator[route_service_pb2.CompareStrategiesResponse | RouteError]:
+    """The answers in the prompts' order, several asked for at once. Raises `Unreachable`. Nobody waits any longer once it is closed."""
+    closed = threading.Event()
 
     def ask(prompt: str) -> route_service_pb2.CompareStrategiesResponse | RouteError:
         try:
-            return client.compare_strategies(prompt, strategies=strategies)
+            return patiently(lambda: client.compare_strategies(prompt, strategies=strategies), tries, closed)
         except Unreachable:
             raise
         except RouteError as error:
@@ -103,6 +112,7 @@ def _asked(
     try:
         yield from pool.map(ask, prompts)
     finally:
+        closed.set()
         pool.shutdown(cancel_futures=True)
 
 

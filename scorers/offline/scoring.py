@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from pointsman.client import Access, AsyncClient, RouteError
+from pointsman.client import Access, AsyncClient
+from pointsman.client.patience import TRIES, patiently_async
 from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.v1 import route_service_pb2, routing_pb2
@@ -16,10 +17,6 @@ from scorers.registry import build_router
 from scorers.router import ScoredPrompt, WinRate
 
 _BATCH: Final = 64
-_TRIES: Final = 8
-_FIRST_WAIT_S: Final = 0.25
-_LONGEST_WAIT_S: Final = 60.0
-"""That a service may ask for; more is a limit that isn't to be sat out."""
 
 
 def scored_here(strategies: Sequence[str], prompts: Sequence[str], settings: Settings, progress: Progress) -> list[Scored]:
@@ -46,7 +43,7 @@ def scored_by_service(
     concurrency: int,
     progress: Progress,
     *,
-    tries: int = _TRIES,
+    tries: int = TRIES,
     access: Access | None = None,
 ) -> list[Scored]:
     """Asks the service at `address`, `concurrency` prompts at a time, each at most `tries` times.
@@ -74,7 +71,7 @@ async def _scored_by_service(
 
     async with AsyncClient(address, **access) as client:
         await asyncio.gather(*(worker(client) for _ in range(concurrency)))
-        listed = {each.name: each for each in (await client.list_strategies()).strategies}
+        listed = {each.name: each for each in (await patiently_async(client.list_strategies, tries)).strategies}
     for name, seen in checkpoints.items():
         if seen and seen != {listed[name].checkpoint}:
             raise Unavailable(f"The checkpoint of {name} was replaced while its win rates were asked for; try again.")
@@ -82,24 +79,19 @@ async def _scored_by_service(
 
 
 async def _opinions(client: AsyncClient, strategies: Sequence[str], prompt: str, tries: int) -> Sequence[routing_pb2.Opinion]:
-    """Every strategy's opinion; one that failed is asked again, since a figure over the rest would be another figure. Raises `RouteError`.
+    """Every strategy's opinion; one that failed is asked again, since a figure over the rest would be another figure.
 
-    A service that has too much to do says when to come back, and who asks for thousands does.
+    Raises `RouteError`, `Unavailable`.
     """
     kept: dict[str, routing_pb2.Opinion] = {}
-    for attempt in range(tries):
+
+    async def ask() -> Sequence[routing_pb2.Opinion]:
         missing = [name for name in strategies if name not in kept]
-        wait_s = _FIRST_WAIT_S * 2**attempt
-        try:
-            response: route_service_pb2.CompareStrategiesResponse = await client.compare_strategies(prompt, strategies=missing)
-        except RouteError as error:
-            if error.retry_after_s is None or error.retry_after_s > _LONGEST_WAIT_S or attempt == tries - 1:
-                raise
-            wait_s = max(wait_s, error.retry_after_s)
-        else:
-            kept |= {opinion.strategy: opinion for opinion in response.opinions if opinion.HasField("strong_win_rate")}
-            if len(kept) == len(strategies):
-                return list(kept.values())
-        await asyncio.sleep(wait_s)
-    unscored = ", ".join(name for name in strategies if name not in kept)
-    raise Unavailable(f"The service gave no win rate of {unscored} in {tries} tries; `pointsman strategies` says which are ready.")
+        response: route_service_pb2.CompareStrategiesResponse = await client.compare_strategies(prompt, strategies=missing)
+        kept.update({opinion.strategy: opinion for opinion in response.opinions if opinion.HasField("strong_win_rate")})
+        if unscored := [name for name in strategies if name not in kept]:
+            said = f"The service gave no win rate of {', '.join(unscored)} in {tries} tries; `pointsman strategies` says which are ready."
+            raise Unavailable(said, retry_after_s=0)
+        return list(kept.values())
+
+    return await patiently_async(ask, tries)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 import scorers
 from pointsman.client import Access, Client
+from pointsman.client.patience import patiently
 from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.runtime.settings_file import cache_folder
 from scorers.hub import checkpoint_folder
@@ -86,7 +87,7 @@ class Service:
     def models(self, strategies: Sequence[str]) -> Mapping[str, Model]:
         """See `Source`: the checkpoints that serve now. Raises `RouteError`."""
         with Client(self.address, **self.access) as client:
-            listed = [each for each in client.list_strategies().strategies if each.name in strategies]
+            listed = [each for each in patiently(client.list_strategies).strategies if each.name in strategies]
         return {
             each.name: {
                 "strategy": each.name,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from pointsman.runtime.errors import InvalidRequest
+from pointsman.runtime.errors import InvalidRequest, Overloaded, RateLimited
 from pointsman.v1 import calibration_pb2, routing_pb2
 from pointsman.v1 import route_service_pb2 as pb
 from tests.wire.cli.test_commands import pointsman_command
@@ -34,6 +39,18 @@ async def address(service: ScriptedRouteService) -> AsyncIterator[str]:
     """Where it listens."""
     async with serve(service) as listening:
         yield listening
+
+
+def asked(service: ScriptedRouteService) -> list[str]:
+    """The prompts of the comparisons that came."""
+    return [each.prompt for each in service.requests if isinstance(each, pb.CompareStrategiesRequest)]
+
+
+async def until_asked(service: ScriptedRouteService) -> None:
+    """A comparison has come."""
+    async with asyncio.timeout(60):
+        while not asked(service):
+            await asyncio.sleep(0.01)
 
 
 async def test_each_strategy_has_its_row(service: ScriptedRouteService, address: str) -> None:
@@ -90,6 +107,55 @@ async def test_a_prompt_that_fails_fails_alone(service: ScriptedRouteService, ad
     done = await pointsman_command("compare", "a", "--address", address)
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("no such thing\nreason: INVALID_REQUEST\n")
+
+
+async def test_a_file_comes_back_to_a_service_that_refuses_for_now(service: ScriptedRouteService, address: str, tmp_path: Path) -> None:
+    """What is asked first, and each prompt; nothing of it is told."""
+    (tmp_path / "a.txt").write_text("a\nb\n")
+    service.failures = [RateLimited("too many", retry_after_s=0.05)]
+    service.prompt_failures = {"a": Overloaded("full", retry_after_s=0.05)}
+    command = asyncio.create_task(pointsman_command("compare", "--file", "a.txt", "--json", "--address", address, cwd=tmp_path))
+    await until_asked(service)
+    service.prompt_failures = {}
+    done = await command
+    assert (done.code, done.err) == (0, "")
+    assert [(row["prompt"], len(row["opinions"])) for row in map(json.loads, done.out.splitlines())] == [("a", 2), ("b", 2)]
+    assert asked(service).count("a") > 1
+    assert asked(service).count("b") == 1
+
+
+async def test_a_limit_that_is_not_sat_out_is_told(service: ScriptedRouteService, address: str, tmp_path: Path) -> None:
+    """As is any refusal of a single prompt, whose asker can see it."""
+    (tmp_path / "a.txt").write_text("a\nb\n")
+    service.prompt_failures = {"a": RateLimited("enough for today", retry_after_s=3600)}
+    done = await pointsman_command("compare", "--file", "a.txt", "--json", "--address", address, cwd=tmp_path)
+    assert json.loads(done.out.splitlines()[0]) == {"prompt": "a", "error": "enough for today", "reason": "RATE_LIMITED"}
+    assert (done.code, done.err) == (1, "1 of 2 prompts failed, the first: enough for today (RATE_LIMITED)\n")
+    assert sorted(asked(service)) == ["a", "b"]
+    service.requests.clear()
+    service.prompt_failures = {"a": Overloaded("full", retry_after_s=0.05)}
+    done = await pointsman_command("compare", "a", "--address", address)
+    assert (done.code, done.out, asked(service)) == (1, "", ["a"])
+    assert done.err.startswith("full\nreason: OVERLOADED\n")
+
+
+async def test_ctrl_c_ends_the_wait(service: ScriptedRouteService, address: str, tmp_path: Path) -> None:
+    """At once, though the service says to come back in a minute; and nobody asks again."""
+    (tmp_path / "a.txt").write_text("a\n" * 20)
+    service.prompt_failures = {"a": Overloaded("full", retry_after_s=60)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pointsman.cli", "compare", "--file", str(tmp_path / "a.txt"), "--address", address),
+        stdout=PIPE,
+        stderr=PIPE,
+        start_new_session=True,
+    )
+    await until_asked(service)
+    os.killpg(process.pid, signal.SIGINT)
+    async with asyncio.timeout(30):
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (130, b"")
+    assert b"Traceback" not in err
+    assert len(asked(service)) <= 8
 
 
 async def test_nobody_at_the_address_ends_it_at_once(tmp_path: Path) -> None:

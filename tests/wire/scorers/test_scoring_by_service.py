@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from pointsman.client import RouteError
-from pointsman.runtime.errors import Unavailable
+from pointsman.runtime.errors import RateLimited, Unavailable
 from pointsman.v1 import route_service_pb2
 from scorers.offline.scored import Scored
 from scorers.offline.scoring import scored_by_service
@@ -19,6 +19,7 @@ from scorers.offline.win_rate_cache import WinRateCache
 from tests.support.backend import echoing, scripted_backend
 from tests.support.controllers import RunningController, running_controller
 from tests.support.scorers import scripted_scorers
+from tests.wire.client.scripted import ScriptedRouteService, serve
 
 
 async def test_every_prompt_is_scored_in_order_though_a_scorer_fails_for_a_while() -> None:
@@ -55,6 +56,18 @@ async def test_a_service_that_refuses_for_now_is_asked_again_and_one_that_goes_o
         assert scored[0].win_rates == [number / 100 for number in range(12)]
         with pytest.raises(RouteError, match="try again"):
             await asyncio.to_thread(partial(scored_by_service, tries=1), ["mf"], prompts, controller.address, 3, lambda _: None)
+
+
+async def test_a_limit_that_the_prompts_have_used_up_does_not_end_what_is_asked_after_them() -> None:
+    """Which checkpoints they were scored by is asked last, and counts for the limit too."""
+    refusal = RateLimited("too many", retry_after_s=0.05)
+    service = ScriptedRouteService()
+    async with serve(service) as address:
+        service.failures = [refusal]
+        scored = await asyncio.to_thread(scored_by_service, ["mf"], [], address, 1, lambda _: None)
+        service.failures = [refusal]
+        models = await asyncio.to_thread(Service(address, 1).models, ["mf"])
+    assert scored[0].checkpoint == models["mf"]["checkpoint"] == "mf-minilm@sha256:0123456789ab"
 
 
 async def test_a_strategy_that_never_answers_is_named() -> None:
