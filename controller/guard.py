@@ -11,7 +11,7 @@ import structlog
 
 from pointsman.runtime.addresses import is_loopback
 from pointsman.runtime.controller_settings import ControllerSettings
-from pointsman.runtime.error_forms import DETAILS_KEY, to_status
+from pointsman.runtime.error_forms import DETAILS_KEY, NO_RETRY, to_status
 from pointsman.runtime.errors import PermissionDenied, PointsmanError, Unauthenticated, wire_form
 from pointsman.runtime.grpc_server import ROUTE_SERVICE
 from pointsman.runtime.shedding import Shedding
@@ -83,9 +83,7 @@ def _refusing(error: PointsmanError) -> Handler:
 
     async def refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         status = to_status(error)
-        # The last says: don't try again.
-        trailing = ((DETAILS_KEY, status.SerializeToString()), ("grpc-retry-pushback-ms", "-1"))
-        await context.abort(wire_form(error).grpc_code, error.message, trailing)
+        await context.abort(wire_form(error).grpc_code, error.message, ((DETAILS_KEY, status.SerializeToString()), NO_RETRY))
 
     handler: Handler = grpc.stream_stream_rpc_method_handler(refuse)
     return handler

@@ -19,13 +19,11 @@ from controller.permissions import NOBODY
 from pointsman.runtime import tracing, waiting
 from pointsman.runtime.callers import CALLER_KEY, USAGE_KEY
 from pointsman.runtime.decision_headers import REQUEST_ID, decision_headers
-from pointsman.runtime.error_forms import DETAILS_KEY, to_status
+from pointsman.runtime.error_forms import DETAILS_KEY, NO_RETRY, to_status
 from pointsman.runtime.errors import Cancelled, InternalError, PermissionDenied, PointsmanError, wire_form
 from pointsman.v1 import caller_pb2, routing_pb2
 
 log = structlog.get_logger()
-# gRPC's own word for "don't try again": the channel's retries are for a controller that isn't there, and this one is.
-_NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 _TRIED_BEFORE: Final = "grpc-previous-rpc-attempts"
 _NOTHING: Final = nullcontext()
 Request = TypeVar("Request")
@@ -127,7 +125,8 @@ def _span(service: str, method: str, context: Context, request_id: str) -> Abstr
 
 async def _abort(context: Context, error: PointsmanError, request_id: str) -> None:
     status = to_status(error, request_id)
-    trailing = ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID, request_id), _NO_RETRY)
+    # The channel's retries are for a controller that isn't there, and this one is.
+    trailing = ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID, request_id), NO_RETRY)
     await context.abort(wire_form(error).grpc_code, error.message, trailing)
 
 

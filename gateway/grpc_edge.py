@@ -37,11 +37,11 @@ from gateway.limits import Limits
 from gateway.observer import Observation, Observer
 from gateway.places import Places
 from pointsman.runtime import tracing
-from pointsman.runtime.error_forms import to_status
+from pointsman.runtime.error_forms import pushback, to_status
 from pointsman.runtime.errors import InternalError, PointsmanError, wire_form
 from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.peers import names_of_grpc_peer
-from pointsman.v1 import admin_service_pb2, route_service_pb2
+from pointsman.v1 import admin_service_pb2, error_pb2, route_service_pb2
 
 _DECIDING: Final = frozenset({"Route", "RouteBatch", "CompareStrategies", "ListStrategies"})
 """They call no backend, so that asking twice costs nothing."""
@@ -119,12 +119,20 @@ class _Forward:
             except CallerStands:
                 await let_go(context, seen)
             except ControllerFailed as error:
-                await abort(context, seen, error.code, error.status, told)
+                await self._fail(context, seen, error.code, error.status, told)
             except PointsmanError as error:
-                await abort(context, seen, wire_form(error).grpc_code, to_status(error, seen.request_id), told)
+                await self._fail(context, seen, wire_form(error).grpc_code, to_status(error, seen.request_id), told)
             except Exception:  # noqa: BLE001 (the border: logged here, and told as one fixed sentence)
                 self._edge.observer.undeclared(seen)
-                await abort(context, seen, grpc.StatusCode.INTERNAL, to_status(InternalError(), seen.request_id), told)
+                await self._fail(context, seen, grpc.StatusCode.INTERNAL, to_status(InternalError(), seen.request_id), told)
+
+    async def _fail(self, context: Context, seen: Observation, code: grpc.StatusCode, status: error_pb2.Error, told: Headers) -> None:
+        await abort(context, seen, code, status, [*told, *pushback(status, self._left_s(context))])
+
+    def _left_s(self, context: Context) -> float:
+        """Of the call; one without a deadline has the settings'."""
+        remaining = context.time_remaining()
+        return self._edge.limits.now.default_timeout_s if remaining is None else min(remaining, LONGEST_S)
 
     def _span(self, said: Mapping[str, str], seen: Observation) -> tracing.current_span:
         service, method = self._method.containing_service.full_name, self._method.name
@@ -154,8 +162,7 @@ class _Forward:
         told: Headers,
         connection: Connection,
     ) -> None:
-        remaining = context.time_remaining()
-        deadline = Deadline.after(self._edge.limits.now.default_timeout_s if remaining is None else min(remaining, LONGEST_S))
+        deadline = Deadline.after(self._left_s(context))
         path = f"/{self._method.containing_service.full_name}/{self._method.name}"
 
         def named() -> Any:

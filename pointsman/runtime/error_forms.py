@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import cast
+from decimal import ROUND_CEILING, Decimal
+from typing import Final, cast
 
 import grpc
 from google.protobuf import any_pb2
@@ -16,6 +17,9 @@ from pointsman.runtime.errors import DOMAIN, WIRE_FORMS, InternalError, Pointsma
 from pointsman.v1 import error_pb2
 
 DETAILS_KEY = "grpc-status-details-bin"
+_PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
+NO_RETRY: Final = (_PUSHBACK_KEY, "-1")
+"""Trailing metadata, gRPC's own word to a channel's retry policy: don't try again."""
 PROCESS = "process"
 """ErrorInfo's `scope` of an error that its process would answer anything with just now."""
 _TYPE_PREFIX = "type.googleapis.com/google.rpc."
@@ -60,6 +64,22 @@ def error_info(status: error_pb2.Error) -> error_pb2.ErrorInfo:
         if detail.type_url == _TYPE_PREFIX + "ErrorInfo":
             return error_pb2.ErrorInfo.FromString(detail.value)
     return error_pb2.ErrorInfo()
+
+
+def pushback(status: error_pb2.Error, left_s: float) -> tuple[tuple[str, str], ...]:
+    """Tells the retry policy of a caller's channel when to try again, as trailing metadata; empty where its own backoff will do.
+
+    Not at all, where the wait outlasts the call, which has `left_s`: it would end as DEADLINE_EXCEEDED, and nobody would hear why. Nor
+    where a limit doesn't say when: waiting makes no body shorter.
+    """
+    said = error_info(status).metadata.get("retry_after_s")
+    if said is None:
+        return (NO_RETRY,) if status.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0] else ()
+    if float(said) >= left_s:
+        return (NO_RETRY,)
+    milliseconds = int((Decimal(said) * 1000).to_integral_value(ROUND_CEILING))
+    # With 0, which gRFC A6 allows, a call of grpcio (1.85) hangs until its deadline.
+    return ((_PUSHBACK_KEY, str(milliseconds)),) if milliseconds else ()
 
 
 def status_of(error: grpc.RpcError, server: str = "The controller") -> error_pb2.Error:

@@ -9,7 +9,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from pointsman.runtime import errors
-from pointsman.runtime.error_forms import error_info, openai_error, to_status
+from pointsman.runtime.error_forms import NO_RETRY, error_info, openai_error, pushback, to_status
 from pointsman.runtime.errors import WIRE_FORMS, PointsmanError, wire_form
 
 _CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, PointsmanError)]
@@ -41,6 +41,14 @@ def test_openais_shape_has_its_four_fields_and_retry_after_in_whole_seconds() ->
     assert status == 429
     assert json.loads(body) == {"error": {"message": "full", "type": "rate_limit_error", "param": None, "code": "overloaded"}}
     assert headers == {"retry-after": "2"}
+
+
+@pytest.mark.parametrize(("seconds", "milliseconds"), [(1, "1000"), (1.1, "1100"), (0.0001, "1"), (59.9999, "60000")])
+def test_a_channel_is_told_when_to_come_back_in_milliseconds(seconds: float, milliseconds: str) -> None:
+    """Rounded up, as the number is written; and never, where its call doesn't last so long."""
+    status = to_status(errors.Overloaded("full", retry_after_s=seconds))
+    assert pushback(status, left_s=60) == (("grpc-retry-pushback-ms", milliseconds),)
+    assert pushback(status, left_s=seconds) == (NO_RETRY,)
 
 
 def test_an_undeclared_error_is_one_fixed_sentence() -> None:

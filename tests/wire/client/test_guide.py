@@ -39,12 +39,13 @@ async def _printed(program: str, folder: Path) -> str:
         ("timeout=0.001", {"failures": [Unavailable("starting")], "takes_s": 1}, "big\nDEADLINE_EXCEEDED\n"),
         ("route_batch", {"failures": [grpc.StatusCode.UNAVAILABLE]}, "big 0.625\nbig 0.625\n"),
         ("patiently", {"failures": [Overloaded("full", retry_after_s=0.1)] * 2}, "Paris\n"),
+        ("retryPolicy", {"failures": [Overloaded("full", retry_after_s=0.1), Unavailable("starting")]}, "big\n"),
         ("AnswerCut", {}, "Paris\nbig: 2 tokens in 0.00 s\n"),
         ("AnswerCut", {"cut": True}, "Paris\nBACKEND_CUT after 5 characters\n\nbig: 2 tokens in 0.00 s\n"),
         ("Tier.Name", {}, "TIER_STRONG big REASON_COMPARISON\n0.625 >= 0.5\n[]\n"),
         ("asyncio.gather", {}, "Parisrequest_id"),
     ],
-    ids=["deadline", "batch", "waiting", "stream", "a stream that breaks off", "a receipt", "async"],
+    ids=["deadline", "batch", "waiting", "a channel", "stream", "a stream that breaks off", "a receipt", "async"],
 )
 async def test_a_program_of_the_guide_does_as_the_guide_says(tmp_path: Path, about: str, script: dict[str, Any], said: str) -> None:
     """As it stands, but for the address."""

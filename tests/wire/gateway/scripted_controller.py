@@ -10,7 +10,7 @@ from typing import Any, cast
 import grpc
 
 from pointsman.runtime.decision_headers import decision_headers
-from pointsman.runtime.error_forms import DETAILS_KEY, to_status
+from pointsman.runtime.error_forms import DETAILS_KEY, NO_RETRY, to_status
 from pointsman.runtime.errors import PointsmanError, Unimplemented, wire_form
 from pointsman.runtime.grpc_server import bind, build_server
 from pointsman.runtime.peers import names_of_grpc_peer
@@ -68,8 +68,7 @@ def sends(pieces: Iterable[bytes], *, status: int = 200, headers: dict[str, str]
 async def abort(context: Context, error: PointsmanError) -> None:
     """Fails the call as the real controller does."""
     status = to_status(error, "the-id")
-    trailing = ((DETAILS_KEY, status.SerializeToString()), ("grpc-retry-pushback-ms", "-1"))
-    await context.abort(wire_form(error).grpc_code, error.message, trailing)
+    await context.abort(wire_form(error).grpc_code, error.message, ((DETAILS_KEY, status.SerializeToString()), NO_RETRY))
 
 
 class _Collected:
