@@ -10,12 +10,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import psutil
 import uvloop
 
+from benchmarks.ahead import step_ahead
 from benchmarks.endurance.services import Services, services
 from benchmarks.endurance.watching import Look, look
 from benchmarks.proxies import arms
@@ -30,8 +30,6 @@ REFUSED: Final = ("HTTP 429", "HTTP 503")
 """With a Retry-After; without one it is another error."""
 UNLOADED: Final = 0.3
 """Of the capacity."""
-_AUTOGROUP: Final = Path("/proc/self/autogroup")
-"""The priority of all processes of this session; services begin sessions of their own."""
 _CALLERS: Final = (16, 32, 64)
 _NORMAL: Final = 2.0
 """A second is normal where nothing is refused or lost and its p99 is within twice the unloaded one."""
@@ -98,22 +96,12 @@ def measured(options: argparse.Namespace) -> list[str]:
         "controller": {"max_lag_s": options.max_lag, "max_waiting": options.max_waiting},
     }
     own = {service: {key: value for key, value in keys.items() if value is not None} for service, keys in asked.items()}
-    is_ahead = _step_ahead()
+    is_ahead = step_ahead()
     with services(own=own) as running:
         arms.behave(running.backend, delay_ms=options.delay_ms)
         settle()  # a collection that looks at half a million samples delays what is due
         found = uvloop.run(overload(running, seconds=options.seconds, times=options.times, cell_s=options.cell, rate=options.rate))
     return [*_settings(own, options.delay_ms, is_ahead), *_table(found)]
-
-
-def _step_ahead() -> bool:
-    """The kernel prefers this process and the backend from now on, which elsewhere have machines of their own: whoever measures isn't to be
-    held up by what is measured. False where that isn't allowed."""
-    try:
-        _AUTOGROUP.write_text("-10")
-    except OSError:
-        return False
-    return True
 
 
 async def overload(services: Services, *, seconds: float, times: float, cell_s: float, rate: float | None) -> Overload:

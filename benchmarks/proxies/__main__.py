@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.ahead import step_ahead
 from benchmarks.proxies import arms, plots, table
 from benchmarks.proxies.arms import Arm
 
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    is_ahead = step_ahead()
     with tempfile.TemporaryDirectory() as work, contextlib.ExitStack() as stack:
         services = [stack.enter_context(arms.backend()), stack.enter_context(arms.pointsman(Path(work)))]
         others = {"litellm": arms.litellm, "routellm": arms.routellm}
@@ -60,7 +62,7 @@ def main() -> None:
             arms.wait_for(service)
         found = _rounds(services, options.rounds, options.seconds)
         paced = _half_load(services, found, options.rounds, options.seconds)
-    text = table.written(found, paced, rounds=options.rounds, seconds=options.seconds)
+    text = table.written(found, paced, rounds=options.rounds, seconds=options.seconds, is_ahead=is_ahead)
     if options.out:
         pictures = plots.write(found, options.out)
         options.out.write_text(text + "\n".join(f"![{each.stem}]({each.name})" for each in pictures) + "\n")

@@ -100,8 +100,10 @@ def _running(name: str, command: list[str], settings: dict[str, str]) -> Iterato
     if name != "pointsman":
         del environment["PYTHONPATH"]
     cwd = _ROOT if name in ("direct", "pointsman") else Path("/")
+    nowhere = subprocess.DEVNULL
+    is_measured = name != "direct"
     process = subprocess.Popen(
-        command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env=environment, cwd=cwd, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=is_measured
     )
     try:
         time.sleep(1)

@@ -21,8 +21,8 @@ def median(measured: Sequence[dict[str, Any]], *path: str) -> float:
     return statistics.median(value for value in values if value is not None) if any(value is not None for value in values) else float("nan")
 
 
-def written(found: Found, paced: Found, *, rounds: int, seconds: float) -> str:
-    """The whole document."""
+def written(found: Found, paced: Found, *, rounds: int, seconds: float, is_ahead: bool) -> str:
+    """The whole document; `is_ahead`: the kernel preferred backend and load generator."""
     lines = [
         "# What a request costs by way of Pointsman, LiteLLM's proxy and RouteLLM's server",
         "",
@@ -31,7 +31,9 @@ def written(found: Found, paced: Found, *, rounds: int, seconds: float) -> str:
         " --out benchmarks/proxies.md` (interleaved; medians of the rounds).",
         "",
         "Latency is in milliseconds from request to last byte. CPU is in milliseconds per answered request, of the service's whole"
-        " process tree: Pointsman's is gateway, controller and all of Ray. Backend and load generator share the cores and aren't counted.",
+        " process tree: Pointsman's is gateway, controller and all of Ray. Backend and load generator share the cores"
+        + (", are preferred there to all services alike (autogroup -10)," if is_ahead else "")
+        + " and aren't counted.",
         "",
     ]
     for cell, by_arm in [*found.items(), *paced.items()]:
