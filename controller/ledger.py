@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from controller.caller_ledger import CallerLedger
 from controller.spending import Spending
 from pointsman.runtime.decision_headers import reason_name, tier_name
 from pointsman.runtime.metrics import remembering
+from pointsman.runtime.telemetry import info_line
 from pointsman.v1 import routing_pb2
 
-log = structlog.get_logger()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _ROUTER_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -101,7 +100,7 @@ class Ledger:
         if decision.tier == routing_pb2.TIER_UNSPECIFIED:
             self.counters.refused.labels(receipt.error).inc()
             named = {"request_id": receipt.request_id, "caller": receipt.caller or None, "call": call, "error": receipt.error}
-            log.info("refused", **named, total_s=round(receipt.timings.total_s, 4))
+            info_line("refused", **named, total_s=round(receipt.timings.total_s, 4))
             return
         tier, reason = tier_name(decision.tier), reason_name(decision.reason)
         strategy = strategy_label(decision.strategy)
@@ -113,7 +112,7 @@ class Ledger:
         for kind, attempt in _kinds(receipt.attempts):
             self._attempts.labels(attempt.backend, kind, attempt.error.lower() or "ok").inc()
         self._account(receipt)
-        log.info(
+        info_line(
             "routed",
             request_id=receipt.request_id,
             caller=receipt.caller or None,

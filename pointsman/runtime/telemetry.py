@@ -8,7 +8,8 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from typing import TextIO, cast
+from datetime import UTC, datetime
+from typing import Final, TextIO, cast
 
 import orjson
 import structlog
@@ -29,15 +30,31 @@ def configure_logging(service: str, settings: LogSettings) -> None:
     else:
         shared += [structlog.processors.StackInfoRenderer(), structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     level = logging.getLevelName(settings.level.upper())
+    _Lines.of = service if as_json and level <= logging.INFO else None
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unfailing())),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _UNFAILING)),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=shared))
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+class _Lines:
+    """Of the process, as logging is: the service whose lines `info_line` writes itself; None where structlog is to."""
+
+    of: str | None = None
+
+
+def info_line(event: str, **facts: object) -> None:
+    """What structlog's `info` writes, at a fourth of its cost: for what is logged of every request."""
+    if _Lines.of is None:
+        structlog.get_logger().info(event, **facts)
+        return
+    stamp = datetime.now(UTC).isoformat()[:-6] + "Z"  # as structlog has it; strftime takes longer than all the rest
+    _UNFAILING.write(_json({**facts, "event": event, "service": _Lines.of, "level": "info", "timestamp": stamp}, repr) + "\n")
 
 
 def _of(service: str) -> structlog.typing.Processor:
@@ -67,3 +84,6 @@ class _Unfailing(io.TextIOBase):
     def flush(self) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
+
+
+_UNFAILING: Final = _Unfailing()

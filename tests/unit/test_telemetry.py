@@ -10,13 +10,15 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
+from pointsman.runtime import telemetry
 from pointsman.runtime.metrics import remembering
 from pointsman.runtime.settings import LogSettings
 from pointsman.runtime.telemetry import configure_logging
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(telemetry._Lines, "of", None)
     root, configured = logging.getLogger(), structlog.get_config()
     handlers, level = list(root.handlers), root.level
     yield
