@@ -78,14 +78,17 @@ class Answer:
             async with asyncio.timeout(min(remaining, self._idle_s)):
                 piece = await content.read(_READ_BYTES)
         except _FOREIGN as error:
-            lost = _translated(error, self.backend, remaining, self._idle_s, BackendCut)
-            if isinstance(lost, BackendError):
-                self.lost()
-            raise lost from None
+            raise self._lost(error, remaining) from None
         # What comes within this turn of the event loop goes on together: a piece costs more than many bytes.
         await asyncio.sleep(0)
         more = b"" if content.exception() or len(piece) >= _READ_BYTES else content.read_nowait(_READ_BYTES - len(piece))
         return piece + more if more else piece
+
+    def _lost(self, error: Exception, remaining: float) -> PointsmanError:
+        lost = _translated(error, self.backend, remaining, self._idle_s, BackendCut)
+        if isinstance(lost, BackendError):
+            self.lost()
+        return lost
 
     async def close(self) -> None:
         """Ends the connection if it wasn't read to its end; else it has gone back to its pool already."""
@@ -143,11 +146,9 @@ class Backends:
         except _FOREIGN as error:
             raise _translated(error, name, remaining, own.first_byte_timeout_s, BackendUnreachable) from None
         answer = Answer(name, response, deadline, own.idle_timeout_s)
-        try:
-            _refuse_failures(name, response)
-        except BackendError:
+        if not (200 <= response.status < 300 or response.status in PASSED_THROUGH):
             await answer.close()
-            raise
+            raise _refused(name, response)
         return answer
 
 
@@ -195,11 +196,8 @@ def _translated(error: Exception, name: str, remaining: float, at_most_s: float,
     return when_lost(f"The backend {name} {what}", backend=name, retry_after_s=1)
 
 
-def _refuse_failures(name: str, response: aiohttp.ClientResponse) -> None:
-    status = response.status
-    if status in PASSED_THROUGH or 200 <= status < 300:
-        return
-    wait_s = retry_after(response.headers.get("retry-after", ""))
+def _refused(name: str, response: aiohttp.ClientResponse) -> BackendError:
+    status, wait_s = response.status, retry_after(response.headers.get("retry-after", ""))
     error: BackendError
     if status in (401, 403):
         error = BackendAuth(f"The backend {name} refused our key ({status}); its key_env or key_file needs a look.", backend=name)
@@ -211,4 +209,4 @@ def _refuse_failures(name: str, response: aiohttp.ClientResponse) -> None:
         advice = f"backends.{name}.base_url is to name where that leads" if 300 <= status < 400 else "its own log says why"
         error = BackendFailed(f"The backend {name} answered {status}; {advice}.", backend=name, retry_after_s=wait_s)
     error.answered, error.wait_s = status, wait_s
-    raise error
+    return error

@@ -92,13 +92,16 @@ class Dispatcher:
             decision.tier, decision.backend, decision.reason = candidate.tier, candidate.backend, routing_pb2.REASON_BACKEND_FALLBACK
             decision.model = self._settings[candidate.backend].model
             return answered
-        if capped:
-            raise FallbackCapped(
-                f"{failure.message} Enough requests have fallen back to strong lately (fallback_to_strong_cap); try again shortly.",
-                backend=failure.backend,
-                retry_after_s=failure.retry_after_s or 1,
-            ) from failure
-        raise failure
+        try:
+            if capped:
+                raise FallbackCapped(
+                    f"{failure.message} Enough requests have fallen back to strong lately (fallback_to_strong_cap); try again shortly.",
+                    backend=failure.backend,
+                    retry_after_s=failure.retry_after_s or 1,
+                ) from failure
+            raise failure
+        finally:
+            del failure  # its traceback holds this frame
 
     async def _tried(self, candidate: Candidate, ask: Ask, receipt: routing_pb2.Receipt) -> tuple[Attempt, Answer]:
         """One backend's answer, by its retries."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from pointsman.runtime.backend_settings import PairSettings
@@ -65,7 +65,8 @@ class Plans:
     """Plans by one state of the settings. The specs that services send are few, so those that were planned are remembered."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        # Not by a method of this: the two would hold one another, and outlive the settings until the collector comes to them.
+        self._made = partial(_made, settings)
         self._remembered = lru_cache(_REMEMBERED)(self._made)
 
     def of(self, spec: routing_pb2.RoutingSpec, session: str = "") -> Plan:
@@ -80,8 +81,9 @@ class Plans:
         plan = self._remembered(key) if len(key) <= _LONGEST_REMEMBERED else self._made(key)
         return replace(plan, session=session) if session else plan
 
-    def _made(self, spec: bytes) -> Plan:
-        return make_plan(routing_pb2.RoutingSpec.FromString(spec), self._settings)
+
+def _made(settings: Settings, spec: bytes) -> Plan:
+    return make_plan(routing_pb2.RoutingSpec.FromString(spec), settings)
 
 
 def make_plan(spec: routing_pb2.RoutingSpec, settings: Settings) -> Plan:

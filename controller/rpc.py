@@ -6,9 +6,10 @@ import asyncio
 import sys
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, TypeVar
+from contextvars import ContextVar
+from typing import Any, Final, Never, TypeVar
 
 import grpc
 import structlog
@@ -29,31 +30,39 @@ _NOTHING: Final = nullcontext()
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Any, Any]
+_read: ContextVar[tuple[Context, Mapping[str, str | bytes]] | None] = ContextVar("_read", default=None)
+
+
+def metadata_of(context: Context) -> Mapping[str, str | bytes]:
+    """What came beside the call; of a name that came twice the first. Read once: gRPC builds all of it anew whenever it is asked."""
+    read = _read.get()
+    if read is None or read[0] is not context:
+        read = context, dict(reversed(tuple(context.invocation_metadata() or ())))
+        _read.set(read)
+    return read[1]
 
 
 def request_id_of(context: Context) -> str:
     """The gateway's request id, else one of our own."""
-    for key, value in context.invocation_metadata() or ():
-        if key == REQUEST_ID and isinstance(value, str) and 0 < len(value) <= 128:
-            return value
-    return uuid.uuid4().hex
+    said = metadata_of(context).get(REQUEST_ID)
+    return said if isinstance(said, str) and 0 < len(said) <= 128 else uuid.uuid4().hex
 
 
 def caller_of(context: Context) -> caller_pb2.Caller:
     """Who asks, by the gateway's word; without it everything is allowed. Raises `PermissionDenied` for a word that can't be read."""
-    for key, value in context.invocation_metadata() or ():
-        if key == CALLER_KEY and isinstance(value, bytes):
-            try:
-                return caller_pb2.Caller.FromString(value)
-            except DecodeError:
-                raise PermissionDenied(f"{CALLER_KEY} can't be read; only gateways send it.") from None
-    return NOBODY
+    said = metadata_of(context).get(CALLER_KEY)
+    if not isinstance(said, bytes):
+        return NOBODY
+    try:
+        return caller_pb2.Caller.FromString(said)
+    except DecodeError:
+        raise PermissionDenied(f"{CALLER_KEY} can't be read; only gateways send it.") from None
 
 
 def waited_of(context: Context) -> float:
     """Seconds that the call waited before its handler began; 0 for one that doesn't come by a gateway, and for one that is tried again:
     that one waited there, for a controller to come back."""
-    metadata = dict(context.invocation_metadata() or ())
+    metadata = metadata_of(context)
     if _TRIED_BEFORE in metadata or waiting.KEY not in metadata:
         return 0.0
     return waiting.waited_s(metadata[waiting.KEY], context.time_remaining())
@@ -104,11 +113,15 @@ def answers_errors(
         except Cancelled:
             raise asyncio.CancelledError from None
         except PointsmanError as error:
-            await _abort(context, error, request_id)
+            ending = _ending(context, error, request_id)
         except Exception:  # noqa: BLE001 (the last line of defence: whatever it is, the caller gets a typed error)
             # The type and the stack say what failed; the message may quote the request, so it isn't logged.
             log.error("undeclared error", request_id=request_id, where=_where())
-            await _abort(context, InternalError(), request_id)
+            ending = _ending(context, InternalError(), request_id)
+        # gRPC keeps what this raises in its state of the call, whose traceback keeps this frame: neither would go before the collector
+        # comes if the frame kept the call.
+        del request, context
+        await ending
         raise AssertionError("abort always raises")
 
     return wrapped
@@ -116,18 +129,18 @@ def answers_errors(
 
 def _span(service: str, method: str, context: Context, request_id: str) -> AbstractContextManager[object]:
     """A gateway's probe, which is no part of a trace, makes none."""
-    service, parent = f"pointsman.v1.{service}", tracing.context_in(dict(context.invocation_metadata() or ()))
+    service, parent = f"pointsman.v1.{service}", tracing.context_in(metadata_of(context))
     if method == "ListStrategies" and not parent:
         return _NOTHING
     named = {"rpc__system": "grpc", "rpc__service": service, "rpc__method": method, "pointsman__request_id": request_id}
     return tracing.current_span(f"{service}/{method}", "SERVER", parent, **named)
 
 
-async def _abort(context: Context, error: PointsmanError, request_id: str) -> None:
-    status = to_status(error, request_id)
+def _ending(context: Context, error: PointsmanError, request_id: str) -> Awaitable[Never]:
+    """What ends the call in the error, when it's awaited."""
     # The channel's retries are for a controller that isn't there, and this one is.
-    trailing = ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID, request_id), NO_RETRY)
-    await context.abort(wire_form(error).grpc_code, error.message, trailing)
+    trailing = ((DETAILS_KEY, to_status(error, request_id).SerializeToString()), (REQUEST_ID, request_id), NO_RETRY)
+    return context.abort(wire_form(error).grpc_code, error.message, trailing)
 
 
 def _where() -> list[str]:

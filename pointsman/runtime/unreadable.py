@@ -63,7 +63,9 @@ def _of_one(behaviour: Callable[..., Any]) -> Callable[..., Any]:
         if request is _UNREADABLE:
             error = _refusal()
             await context.abort(wire_form(error).grpc_code, error.message, ((DETAILS_KEY, to_status(error).SerializeToString()),))
-        return await behaviour(request, context)
+        answering = behaviour(request, context)
+        del request, context  # what is raised would keep this frame, and gRPC keeps what is raised
+        return await answering
 
     return guarded
 
