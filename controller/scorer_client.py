@@ -43,8 +43,10 @@ _SERVICE_CONFIG: Final = json.dumps(
         "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
     }
 )
-_TURNS: Final = 8
-"""Of the event loop, for which fewer prompts than a small batch wait."""
+_TURNS: Final = 32
+"""Of the event loop, for which a few prompts wait."""
+_ENOUGH: Final = 16
+"""Prompts that needn't wait for more."""
 _CHANNEL_OPTIONS: Final = [
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.keepalive_time_ms", 30_000),
@@ -135,6 +137,7 @@ class ScorerClient:
             sent=self._metrics.of(strategy),
             abandons=True,
             turns=_TURNS,
+            enough=_ENOUGH,
         )
 
     async def _score_batch(self, strategy: str, asked: Sequence[_Asked]) -> list[Score | ScoringError]:

@@ -35,8 +35,9 @@ class Batcher(Generic[Item, Result]):
 
     `max_batch` items go in one call, at most `slots()` calls are in flight, at most `max_waiting` items wait: one more is
     `Overloaded`. A call takes its share of what waits, one of `slots()`, so that no server works for long on what others could have begun
-    meanwhile; but `small_batch` items, where as many wait, since one call of a few costs less than a few calls. Fewer than that go after
-    `turns` turns of the event loop: who has arrived already goes with them (docs/decisions/0022).
+    meanwhile; but `small_batch` items, where as many wait, since one call of a few costs less than a few calls. Fewer than `enough`, which
+    is as many where it isn't named, go after `turns` turns of the event loop: who has arrived already goes with them
+    (docs/decisions/0022).
     Items of different flows take turns, so that one caller's thousand don't stand before another's one; those of one flow keep their order.
     An item that is `hopeless` when its turn comes is a `TimeoutError` and isn't sent. An error that `run` raises reaches every item of its
     batch and no other; one among its results reaches that item alone. A cancelled caller leaves the queue, or, once its batch runs, only
@@ -56,11 +57,13 @@ class Batcher(Generic[Item, Result]):
         sent: Callable[[int, float], None] = lambda _size, _waited: None,
         abandons: bool = False,
         turns: int = 1,
+        enough: int | None = None,
     ) -> None:
         self._run = run
         self._abandons = abandons
         self._max_batch = max_batch
         self._small_batch = max_batch if small_batch is None else min(small_batch, max_batch)
+        self._enough = self._small_batch if enough is None else min(enough, max_batch)
         self._max_waiting = max_waiting
         self._slots = slots
         self._hopeless = hopeless
@@ -139,7 +142,7 @@ class Batcher(Generic[Item, Result]):
 
     def _turn(self) -> None:
         self._turns_left = max(0, self._turns_left - 1)
-        if self._turns_left and self._count < self._small_batch:
+        if self._turns_left and self._count < self._enough:
             asyncio.get_running_loop().call_soon(self._turn)
         else:
             self._pump()
@@ -199,7 +202,7 @@ class Batcher(Generic[Item, Result]):
 
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
-        if self._closed or self._turns == 1 or self._count >= self._small_batch:
+        if self._closed or self._turns == 1 or self._count >= self._enough:
             self._pump()
         elif self._count:
             self._pump_soon()

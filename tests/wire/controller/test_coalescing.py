@@ -76,8 +76,12 @@ async def test_scorers_are_told_what_waits_and_with_whom(strong: ScriptedBackend
 
 
 async def test_sizes_and_waits_are_metrics(controller: RunningController, scorers: ScriptedScorers) -> None:
-    scorers.delay_s = 0.05
-    await asyncio.gather(*(route(controller, MF, f"prompt {number}") for number in range(5)))
+    """Of a call that is under way and of those who come meanwhile."""
+    scorers.delay_s = 0.1
+    first = asyncio.create_task(route(controller, MF, "prompt 0"))
+    while not scorers.batches:
+        await asyncio.sleep(0.005)
+    await asyncio.gather(first, *(route(controller, MF, f"prompt {number}") for number in range(1, 5)))
 
     def of(name: str) -> float:
         return controller.registry.get_sample_value(name, {"strategy": "mf"}) or 0.0
