@@ -77,8 +77,6 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
     """
     own = settings.controller
     tls = tls or server_tls(own.tls, "controller.tls")
-    shedding = Shedding(lambda: own.max_lag_s, registry)
-    guard = Guard(own, shedding)
     warn_if_open(own)
     check_keys(settings.backends)
     book = RecordBook([SHIPPED_RECORDS, settings.records_dir], settings.records_dir)
@@ -92,6 +90,8 @@ async def running(settings: Settings, registry: CollectorRegistry, tls: ServerTl
         decision_log.start()
         stack.push_async_callback(decision_log.close)
         ledger = Ledger(registry, decision_log.add)
+        shedding = Shedding(lambda: own.max_lag_s, registry, counts=lambda: ledger.in_progress >= own.max_lag_above)
+        guard = Guard(own, shedding)
         coalescing = CoalescingMetrics(registry)
         scorers = ScorerClient(list(settings.strategies), own, coalescing)
         stack.push_async_callback(scorers.close)

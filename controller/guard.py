@@ -16,6 +16,7 @@ from pointsman.runtime.errors import PermissionDenied, PointsmanError, Unauthent
 from pointsman.runtime.grpc_server import ROUTE_SERVICE
 from pointsman.runtime.shedding import Shedding
 from pointsman.runtime.tokens import Tokens
+from pointsman.runtime.waiting import CROWDED
 
 log = structlog.get_logger()
 _HEALTH: Final = "/grpc.health.v1.Health/"
@@ -71,7 +72,9 @@ class Guard(grpc.aio.ServerInterceptor):
             )
         if self._needs_token and not self._tokens.allow(dict(call.invocation_metadata or ())):
             return Unauthenticated("The controller's token is missing or wrong; send it as `authorization: Bearer <token>` (--token-file).")
-        return self._shedding.refusal() if method.startswith(_ROUTE) and not method.endswith(_PROBE) else None
+        if not method.startswith(_ROUTE) or method.endswith(_PROBE):
+            return None
+        return self._shedding.refusal(lambda: CROWDED in (call.invocation_metadata or ()))
 
 
 def _text(method: str | bytes) -> str:

@@ -67,7 +67,10 @@ class Ledger:
         )
         self._attempts = remembering(attempts)
         self._breaker = Gauge("pointsman_backend_breaker", "0 closed, 1 half-open, 2 open.", ["backend"], registry=registry)
-        self._in_progress = Gauge("pointsman_requests_in_progress", "Requests begun and not finished.", registry=registry)
+        self.in_progress = 0
+        """Requests begun and not finished."""
+        gauge = Gauge("pointsman_requests_in_progress", "Requests begun and not finished.", registry=registry)
+        gauge.set_function(lambda: self.in_progress)
         self._ready = Gauge("pointsman_strategy_ready", "1 when the strategy has a replica that answers.", ["strategy"], registry=registry)
 
     @property
@@ -77,7 +80,7 @@ class Ledger:
 
     def begin(self) -> None:
         """A request has come."""
-        self._in_progress.inc()
+        self.in_progress += 1
 
     def strategy_ready(self, strategy: str, ready: bool) -> None:
         """What the last probe saw."""
@@ -93,7 +96,7 @@ class Ledger:
 
     def finish(self, receipt: routing_pb2.Receipt) -> None:
         """A request has ended, with or without an answer."""
-        self._in_progress.dec()
+        self.in_progress -= 1
         self._also(receipt)
         self.callers.add(receipt)
         decision, call = receipt.decision, call_label(receipt.endpoint)

@@ -68,6 +68,12 @@ def waited_of(context: Context) -> float:
     return waiting.waited_s(metadata[waiting.KEY], context.time_remaining())
 
 
+def is_crowded(context: Context) -> bool:
+    """Whether the call comes from a gateway that has many in progress."""
+    key, value = waiting.CROWDED
+    return metadata_of(context).get(key) == value
+
+
 def tell_usage(context: Context, receipt: routing_pb2.Receipt) -> None:
     """Tells the gateway, by trailing metadata, how many tokens the answer took: its callers' limits count them."""
     if receipt.HasField("usage"):

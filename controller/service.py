@@ -15,7 +15,7 @@ from controller.permissions import shown_to
 from controller.pins import Pins
 from controller.record_book import RecordBook
 from controller.relaying import cut, relay, relay_whole
-from controller.rpc import Context, answers_errors, caller_of, deadline_of, send_decision, tell_usage, waited_of, write
+from controller.rpc import Context, answers_errors, caller_of, deadline_of, is_crowded, send_decision, tell_usage, waited_of, write
 from controller.scorers import Scorers
 from controller.sse import events_of
 from controller.typed import TypedRequest, chat_body, refuse_rejection
@@ -49,7 +49,7 @@ class RouteService(route_service_pb2_grpc.RouteServiceServicer):
 
     def take_up(self, context: Context) -> None:
         """Raises `Overloaded` for a call that has waited too long already."""
-        self._shedding.check_wait(waited_of(context))
+        self._shedding.check_wait(waited_of(context), lambda: is_crowded(context))
 
     @property
     def _settings(self) -> Settings:

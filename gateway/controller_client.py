@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import grpc
@@ -29,9 +29,13 @@ _LOG_EVERY_S: Final = 30.0
 class ControllerClient:
     """Calls to the controllers, which take turns. Lives as long as the process."""
 
-    def __init__(self, controllers: Sequence[str], access: ControllerAccess | None = None) -> None:
-        """Without `access` in plain text and without a token. Raises `SettingsError` for addresses that don't go together."""
+    def __init__(
+        self, controllers: Sequence[str], access: ControllerAccess | None = None, crowded: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Without `access` in plain text and without a token; `crowded` says whether many calls are in progress, which the controllers are
+        told. Raises `SettingsError` for addresses that don't go together."""
         self._controllers = controllers
+        self._crowded = crowded
         self._tls = access.tls if access else None
         self._channel = ControllerChannel(controllers, self._tls)
         self._token = access.token if access else None
@@ -138,7 +142,8 @@ class ControllerClient:
     def _metadata(self, request_id: str, trace: Metadata, arrives: str | None = None) -> tuple[tuple[str, str | bytes], ...]:
         token = self._token.metadata() if self._token else ()
         timeout = () if arrives is None else ((waiting.KEY, arrives),)
-        return ((REQUEST_ID, request_id), *timeout, *trace, *token)
+        crowded = (waiting.CROWDED,) if self._crowded() else ()
+        return ((REQUEST_ID, request_id), *timeout, *crowded, *trace, *token)
 
     def _failed(self, error: grpc.aio.AioRpcError) -> ControllerFailed:
         code = error.code()

@@ -34,11 +34,14 @@ class Shedding:
         registry: CollectorRegistry,
         draw: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
+        counts: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Up to a lag of `target_s` nothing is refused, and with None never; `draw` gives numbers of [0, 1)."""
+        """Up to a lag of `target_s` nothing is refused, and with None never; nor where it doesn't count, requests being too few at once.
+        `draw` gives numbers of [0, 1)."""
         self._target_s = target_s
         self._draw = draw
         self._clock = clock
+        self._counts = counts
         self._before = 0.0
         self._seen, self._since = 0, clock()
         self._looks: deque[tuple[int, float]] = deque(maxlen=_LOOKS)
@@ -59,10 +62,10 @@ class Shedding:
         target = self._target_s()
         self.share = 0.0 if target is None or not self._many else min(_MOST, max(0.0, (lag_s / target - 1) / (_FULL - 1)))
 
-    def check_wait(self, waited_s: float) -> None:
+    def check_wait(self, waited_s: float, crowded: Callable[[], bool] = lambda: False) -> None:
         """Raises `Overloaded` for a request, one of many, that has waited for longer than the target: those behind it needn't then."""
         target = self._target_s()
-        if self._many and target is not None and waited_s > target:
+        if self._many and target is not None and waited_s > target and (self._counts() or crowded()):
             self._refused.inc()
             raise _overloaded()
 
@@ -71,10 +74,11 @@ class Shedding:
         if (refusal := self.refusal()) is not None:
             raise refusal
 
-    def refusal(self) -> Overloaded | None:
-        """The error for a request that is to be refused; None for one that comes in. Asked once for each."""
+    def refusal(self, crowded: Callable[[], bool] = lambda: False) -> Overloaded | None:
+        """The error for a request that is to be refused; None for one that comes in. Asked once for each; `crowded` says of it that there
+        are many at once where it comes from, and only some of them here yet."""
         self._seen += 1
-        if not self.share or self._draw() >= self.share:
+        if not self.share or self._draw() >= self.share or not (self._counts() or crowded()):
             return None
         self._refused.inc()
         return _overloaded()

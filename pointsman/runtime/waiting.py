@@ -11,6 +11,8 @@ from typing import Final
 
 KEY: Final = "x-pointsman-timeout"
 """The metadata key: the timeout in seconds that arrives. Only gateways write it."""
+CROWDED: Final = ("x-pointsman-crowded", "1")
+"""Metadata of a gateway that has many requests in progress: those that wait in gRPC's core the controller can't count."""
 _STEPS: Final = ((1, 0.001), (10, 0.01), (100, 0.1), (1000, 1.0))
 _BELOW: Final = 0.4
 """Of a step: what is sent lies so far below what is to arrive, since gRPC rounds up, and adds up to a millisecond before it does."""

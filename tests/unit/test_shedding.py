@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -14,11 +16,11 @@ LOOK_S = 0.05
 class Loop:
     """One whose draws are all the same, under a steady load."""
 
-    def __init__(self, target_s: float | None = 0.1, draw: float = 0.5, a_look: int = 5) -> None:
+    def __init__(self, target_s: float | None = 0.1, draw: float = 0.5, a_look: int = 5, counts: bool = True) -> None:
         self.registry = CollectorRegistry()
         self._now = 0.0
         self._a_look = a_look
-        self.of = Shedding(lambda: target_s, self.registry, lambda: draw, lambda: self._now)
+        self.of = Shedding(lambda: target_s, self.registry, lambda: draw, lambda: self._now, lambda: counts)
 
     def look(self, lag_s: float) -> None:
         """After so many requests."""
@@ -76,3 +78,15 @@ def test_few_requests_are_never_why_a_loop_is_behind() -> None:
     assert many.of.share == pytest.approx(0.95)
     with pytest.raises(Overloaded):
         many.of.check_wait(0.2)
+
+
+@pytest.mark.parametrize(("counts", "crowded"), [(True, False), (False, True), (False, False)])
+def test_too_few_at_once_are_never_refused(counts: bool, crowded: bool) -> None:
+    """However long they wait for one another: neither a share of them nor one that has waited. Few here aren't few where they come from."""
+    loop = Loop(counts=counts)
+    for _ in range(2):
+        loop.look(5.0)
+    assert loop.of.share == pytest.approx(0.95)
+    assert (loop.of.refusal(lambda: crowded) is not None) is (counts or crowded)
+    with pytest.raises(Overloaded) if counts or crowded else nullcontext():
+        loop.of.check_wait(5.0, lambda: crowded)
