@@ -10,10 +10,12 @@ from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
+from gateway import joined_writes
 from gateway.connection import SCOPE_KEY, Connection
 from gateway.deadline import Deadline
 from gateway.headers import Headers, sendable
 from gateway.identity.keyring import Caller
+from gateway.joined_writes import JoinedWrites
 from gateway.observer import Observation
 from pointsman.runtime.decision_headers import REQUEST_ID, reason_name, tier_name
 from pointsman.runtime.error_forms import error_info, openai_error_of
@@ -88,6 +90,11 @@ class Exchange:
             connection.forget(end)
             end()
 
+    def together(self) -> JoinedWrites:
+        """Inside `with` what is sent is held, and goes out as one at the end: for what nothing is waited for in between."""
+        writes: JoinedWrites = self._scope[joined_writes.SCOPE_KEY]
+        return writes
+
     async def start(self, status: int, headers: Headers) -> None:
         """Sends the status line and the headers, the request's id among them."""
         if REQUEST_ID not in (name for name, _ in headers):
@@ -112,8 +119,9 @@ class Exchange:
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Sends a whole answer."""
-        await self.start(status, [*headers, ("content-length", str(len(body)))])
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        with self.together():
+            await self.start(status, [*headers, ("content-length", str(len(body)))])
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
         self.seen.bytes_out += len(body)
         self.seen.pieces += 1
 
@@ -138,8 +146,9 @@ class Exchange:
         self.seen.error = error_info(error).reason
         status, body, _ = openai_error_of(error)
         headers = [("content-type", "application/json"), ("connection", "close"), ("content-length", str(len(body)))]
-        await self.start(status, headers)
-        await self.write(body)
+        with self.together():
+            await self.start(status, headers)
+            await self.write(body)
         try:
             async with asyncio.timeout(_LINGER_S):
                 while (await self._next()).get("more_body", False):

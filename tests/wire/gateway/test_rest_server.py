@@ -11,7 +11,7 @@ from pointsman.runtime.errors import Unavailable
 
 
 def test_a_connection_sends_small_pieces_at_once() -> None:
-    """With Nagle's algorithm the head and the body of an answer lie 40 ms apart."""
+    """With Nagle's algorithm two pieces of an answer lie 40 ms apart."""
     with bind_socket("127.0.0.1", 0) as bound, socket.create_connection(bound.getsockname()):
         connection, _ = bound.accept()
         with connection:
