@@ -18,8 +18,8 @@ from gateway.identity.keyring import Caller
 from gateway.joined_writes import JoinedWrites
 from gateway.observer import Observation
 from pointsman.runtime.decision_headers import REQUEST_ID, reason_name, tier_name
-from pointsman.runtime.error_forms import error_info, openai_error_of
-from pointsman.runtime.errors import BodyTooLarge, DeadlineExceeded
+from pointsman.runtime.error_forms import OpenAiError, error_info, openai_error, openai_error_of
+from pointsman.runtime.errors import BodyTooLarge, DeadlineExceeded, PointsmanError, wire_form
 from pointsman.v1 import error_pb2, routing_pb2
 
 _LINGER_S: Final = 5.0
@@ -129,22 +129,31 @@ class Exchange:
         """Sends a JSON document."""
         await self.answer(status, [("content-type", "application/json"), *(headers or [])], json.dumps(value).encode())
 
-    async def fail(self, error: error_pb2.Error, headers: Headers | None = None) -> None:
+    async def fail(self, status: error_pb2.Error, headers: Headers | None = None) -> None:
         """Sends the error in OpenAI's shape; where the answer has begun it can only be cut, and is."""
-        self.seen.error = error_info(error).reason
-        if self.started:
-            return
-        status, body, extra = openai_error_of(error)
+        info = error_info(status)
+        self.seen.error = info.reason
+        if not self.started:
+            await self._tell(openai_error_of(status, info), headers)
+
+    async def fail_with(self, error: PointsmanError, headers: Headers | None = None) -> None:
+        """The same for an error of our own."""
+        self.seen.error = wire_form(error).reason
+        if not self.started:
+            await self._tell(openai_error(error), headers)
+
+    async def _tell(self, error: OpenAiError, headers: Headers | None) -> None:
+        status, body, extra = error
         merged = {**dict(headers or []), **extra}
         await self.answer(status, [("content-type", "application/json"), *merged.items()], body)
 
-    async def refuse_body(self, error: error_pb2.Error) -> None:
+    async def refuse_body(self, error: BodyTooLarge) -> None:
         """Sends the error and closes, but goes on taking (and dropping) the body for a while.
 
         A connection closed while the caller still sends is reset, and the reset may overtake the answer.
         """
-        self.seen.error = error_info(error).reason
-        status, body, _ = openai_error_of(error)
+        self.seen.error = wire_form(error).reason
+        status, body, _ = openai_error(error)
         headers = [("content-type", "application/json"), ("connection", "close"), ("content-length", str(len(body)))]
         with self.together():
             await self.start(status, headers)

@@ -15,7 +15,6 @@ from gateway.identity.door import Door
 from gateway.identity.guard import CHALLENGE
 from gateway.observer import Observation, Observer
 from pointsman.runtime import tracing
-from pointsman.runtime.error_forms import to_status
 from pointsman.runtime.errors import BodyTooLarge, InternalError, InvalidRequest, NotFound, PointsmanError, Unauthenticated, Unavailable
 
 Handler = Callable[[Exchange], Awaitable[None]]
@@ -45,7 +44,7 @@ class _Endpoint:
             return
         allowed = ", ".join(self.methods)
         error = InvalidRequest(f"{self._path} takes {allowed}, not {scope['method']}.", http_status=405)
-        await exchange.fail(to_status(error, exchange.seen.request_id), [("allow", allowed)])
+        await exchange.fail_with(error, [("allow", allowed)])
 
     async def _traced(self, exchange: Exchange) -> None:
         seen = exchange.seen
@@ -78,17 +77,17 @@ def rest_app(routes: Sequence[Route], observer: Observer, door: Door) -> ASGIApp
             except asyncio.CancelledError:
                 # uvicorn cancels its requests' tasks in one case: the time to drain is over.
                 stopping = Unavailable("The gateway is stopping; try again shortly.", retry_after_s=1)
-                await exchange.fail(to_status(stopping, seen.request_id))
+                await exchange.fail_with(stopping)
             except ControllerFailed as error:
                 await exchange.fail(error.status)
             except BodyTooLarge as error:
-                await exchange.refuse_body(to_status(error, seen.request_id))
+                await exchange.refuse_body(error)
             except Unauthenticated as error:
-                await exchange.fail(to_status(error, seen.request_id), [CHALLENGE])
+                await exchange.fail_with(error, [CHALLENGE])
             except PointsmanError as error:
-                await exchange.fail(to_status(error, seen.request_id))
+                await exchange.fail_with(error)
             except Exception:  # noqa: BLE001 (the border: logged here, and told as one fixed sentence)
                 observer.undeclared(seen)
-                await exchange.fail(to_status(InternalError(), seen.request_id))
+                await exchange.fail_with(InternalError())
 
     return app
