@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway import joined_writes
-from gateway.connection import SCOPE_KEY, Connection
+from gateway.connection import SCOPE_KEY, WHOLE_KEY, EndedWhenLost
 from gateway.deadline import Deadline
 from gateway.headers import Headers, sendable
 from gateway.identity.keyring import Caller
@@ -58,19 +57,23 @@ class Exchange:
         """The request's body. Raises `BodyTooLarge` before it has read it all, `DeadlineExceeded` and `CallerGone`."""
         if int(self.headers.get("content-length", "0")) > limit:
             raise _too_large(limit)
-        pieces: list[bytes] = []
+        if self._scope.get(WHOLE_KEY):  # so that nothing is waited for
+            return await self._read(limit)
         try:
             async with asyncio.timeout(deadline.remaining()):
-                more = True
-                while more:
-                    message = await self._next()
-                    pieces.append(message.get("body", b""))
-                    self.seen.bytes_in += len(pieces[-1])
-                    if self.seen.bytes_in > limit:
-                        raise _too_large(limit)
-                    more = message.get("more_body", False)
+                return await self._read(limit)
         except TimeoutError:
             raise DeadlineExceeded("The deadline passed before the body had arrived; send it faster, or give the request longer.") from None
+
+    async def _read(self, limit: int) -> bytes:
+        pieces, more = list[bytes](), True
+        while more:
+            message = await self._next()
+            pieces.append(message.get("body", b""))
+            self.seen.bytes_in += len(pieces[-1])
+            if self.seen.bytes_in > limit:
+                raise _too_large(limit)
+            more = message.get("more_body", False)
         return b"".join(pieces)
 
     async def _next(self) -> Message:
@@ -79,16 +82,9 @@ class Exchange:
             raise CallerGone
         return message
 
-    @contextmanager
-    def ended_when_caller_goes(self, end: Callable[[], object]) -> Iterator[None]:
+    def ended_when_caller_goes(self, end: Callable[[], object]) -> EndedWhenLost:
         """Calls `end` the moment the caller closes the connection, and however the block is left."""
-        connection: Connection = self._scope[SCOPE_KEY]
-        connection.watch(end)
-        try:
-            yield
-        finally:
-            connection.forget(end)
-            end()
+        return EndedWhenLost(self._scope[SCOPE_KEY], end)
 
     def together(self) -> JoinedWrites:
         """Inside `with` what is sent is held, and goes out as one at the end: for what nothing is waited for in between."""

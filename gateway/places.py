@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 import grpc
 
@@ -27,19 +27,18 @@ class Places:
         self._throttle = throttle
         self._taken = 0
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """For the length of a call. Raises `Overloaded`."""
+    def one(self) -> Self:
+        """In a `with`, for the length of a call; entering it raises `Overloaded`."""
+        return self
+
+    def __enter__(self) -> None:
         if self._taken >= self._limits.now.max_concurrent:
             raise Overloaded("The gateway is full (gateway.max_concurrent requests in progress); try again shortly.", retry_after_s=1)
         self._shedding.admit()
         self._throttle.admit()
         self._taken += 1
-        try:
-            yield
-        except ControllerFailed as error:
-            if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and is_by_process(error.status):
-                self._throttle.refused()
-            raise
-        finally:
-            self._taken -= 1
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        self._taken -= 1
+        if isinstance(error, ControllerFailed) and error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and is_by_process(error.status):
+            self._throttle.refused()

@@ -40,7 +40,7 @@ class _Endpoint:
         exchange.seen.endpoint = self._path
         exchange.seen.is_probe = self._is_probe
         if scope["method"] in self.methods:
-            await (self._handler(exchange) if self._is_probe else self._traced(exchange))
+            await (self._traced(exchange) if tracing.is_on() and not self._is_probe else self._handler(exchange))
             return
         allowed = ", ".join(self.methods)
         error = InvalidRequest(f"{self._path} takes {allowed}, not {scope['method']}.", http_status=405)
@@ -61,6 +61,7 @@ async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
 def rest_app(routes: Sequence[Route], observer: Observer, door: Door) -> ASGIApp:
     """The ASGI application: observes, identifies, routes, and turns what is raised into an answer."""
     router = Router(routes, redirect_slashes=False, default=_no_such_path)
+    exact: dict[str, ASGIApp] = {route.path: route.app for route in routes if not route.param_convertors}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -71,7 +72,7 @@ def rest_app(routes: Sequence[Route], observer: Observer, door: Door) -> ASGIApp
             try:
                 # Before anything of the body is read, and before it is said what there is.
                 door.enter(exchange)
-                await router(scope, receive, send)
+                await exact.get(scope["path"], router)(scope, receive, send)
             except CallerGone:
                 seen.error = "CANCELLED"
             except asyncio.CancelledError:

@@ -76,6 +76,10 @@ class _Protocol(HttpToolsProtocol):
         scope[connection.SCOPE_KEY] = self._connection
         scope[joined_writes.SCOPE_KEY] = self._writes
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.scope[connection.WHOLE_KEY] = True  # type: ignore[typeddict-unknown-key]
+
 
 class RestServer:
     """Serves until `stop()`, in plain text without `tls`."""
