@@ -1,8 +1,9 @@
-"""A caller's connection, as far as requests on it care: whether it is still there."""
+"""A caller's connection, as far as requests on it care: whether it is still there, and when it was refused last."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ class Connection:
     def __init__(self) -> None:
         self._to_tell: set[Callable[[], object]] = set()
         self.is_lost = False
+        self.refused_at = -math.inf
+        """When a request on it was refused last for load, on the monotonic clock, in seconds."""
 
     def watch(self, lost: Callable[[], object], *, instead: bool = False) -> None:
         """`lost` is called when the connection is lost, or now where it is; `instead` of all others, where it says so."""

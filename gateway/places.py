@@ -5,12 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-import grpc
-
 from gateway.controller_call import ControllerFailed
 from gateway.limits import Limits
 from gateway.throttle import Throttle
-from pointsman.runtime.error_forms import is_by_process
 from pointsman.runtime.errors import Overloaded
 from pointsman.runtime.shedding import Shedding
 
@@ -40,5 +37,5 @@ class Places:
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         self._taken -= 1
-        if isinstance(error, ControllerFailed) and error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and is_by_process(error.status):
+        if isinstance(error, ControllerFailed) and error.is_for_load:
             self._throttle.refused()

@@ -8,14 +8,25 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.connection import SCOPE_KEY
 from gateway.controller_call import ControllerFailed
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import request_id
 from gateway.identity.door import Door
 from gateway.identity.guard import CHALLENGE
 from gateway.observer import Observation, Observer
+from gateway.refusal_pace import RefusalPace, is_for_load
 from pointsman.runtime import tracing
-from pointsman.runtime.errors import BodyTooLarge, InternalError, InvalidRequest, NotFound, PointsmanError, Unauthenticated, Unavailable
+from pointsman.runtime.errors import (
+    BodyTooLarge,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    PointsmanError,
+    Unauthenticated,
+    Unavailable,
+)
 
 Handler = Callable[[Exchange], Awaitable[None]]
 _EXCHANGE = "pointsman.exchange"  # the key in the ASGI scope
@@ -58,7 +69,7 @@ async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
     raise NotFound("There is no such endpoint; GET /openapi.json lists those that there are.")
 
 
-def rest_app(routes: Sequence[Route], observer: Observer, door: Door) -> ASGIApp:
+def rest_app(routes: Sequence[Route], observer: Observer, door: Door, pace: RefusalPace) -> ASGIApp:
     """The ASGI application: observes, identifies, routes, and turns what is raised into an answer."""
     router = Router(routes, redirect_slashes=False, default=_no_such_path)
     exact: dict[str, ASGIApp] = {route.path: route.app for route in routes if not route.param_convertors}
@@ -72,7 +83,13 @@ def rest_app(routes: Sequence[Route], observer: Observer, door: Door) -> ASGIApp
             try:
                 # Before anything of the body is read, and before it is said what there is.
                 door.enter(exchange)
-                await exact.get(scope["path"], router)(scope, receive, send)
+                try:
+                    await exact.get(scope["path"], router)(scope, receive, send)
+                except (Overloaded, ControllerFailed) as error:
+                    # Here all that the request held is free again.
+                    if is_for_load(error) and not exchange.started:
+                        await pace.keep(scope[SCOPE_KEY])
+                    raise
             except CallerGone:
                 seen.error = "CANCELLED"
             except asyncio.CancelledError:

@@ -24,6 +24,7 @@ from gateway.openapi import OpenApi
 from gateway.places import Places
 from gateway.probes import Probes
 from gateway.readiness import Readiness
+from gateway.refusal_pace import RefusalPace
 from gateway.relay import RELAYED, Relay
 from gateway.rest_app import Handler, endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
@@ -95,7 +96,8 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         await server.start()
         table = routes(limits, controller, readiness, observer, entrance.admission.over, Places(limits, shedding, throttle))
         table += page.routes() if page else []
-        rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
+        pace = RefusalPace(lambda: limits.now.refusal_pause_s, observer.registry)
+        rest = RestServer(rest_app(table, observer, entrance.door, pace), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         watching = asyncio.get_running_loop().create_task(EventLoopWatch(observer.registry, shedding.observe).keep())
         rest_port, *others = (int(each.getsockname()[1]) for each in bound)
