@@ -1,13 +1,16 @@
-"""A caller's connection, as far as requests on it care: whether it is still there."""
+"""A caller's connection, as far as requests on it care: whether it is still there, and when it was refused last."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 SCOPE_KEY: Final = "pointsman.connection"
 """Of the ASGI scope, where the server's protocol puts it."""
+WHOLE_KEY: Final = "pointsman.whole"
+"""Of the same, once the request has come to its end."""
 
 
 class Connection:
@@ -16,6 +19,8 @@ class Connection:
     def __init__(self) -> None:
         self._to_tell: set[Callable[[], object]] = set()
         self.is_lost = False
+        self.refused_at = -math.inf
+        """When a request on it was refused last for load, on the monotonic clock, in seconds."""
 
     def watch(self, lost: Callable[[], object], *, instead: bool = False) -> None:
         """`lost` is called when the connection is lost, or now where it is; `instead` of all others, where it says so."""
@@ -35,6 +40,23 @@ class Connection:
         self.is_lost = True
         while self._to_tell:
             self._to_tell.pop()()
+
+
+class EndedWhenLost:
+    """Calls `end` the moment the connection is lost, and however the block is left. (A class, which costs less than a generator.)"""
+
+    __slots__ = ("_connection", "_end")
+
+    def __init__(self, connection: Connection, end: Callable[[], object]) -> None:
+        self._connection = connection
+        self._end = end
+
+    def __enter__(self) -> None:
+        self._connection.watch(self._end)
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.forget(self._end)
+        self._end()
 
 
 async def ended_when_cancelled(working: Coroutine[Any, Any, None], connection: Connection) -> None:

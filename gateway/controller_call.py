@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
 import grpc
@@ -11,6 +12,7 @@ import grpc
 from gateway.headers import Headers
 from pointsman.runtime.callers import USAGE_KEY
 from pointsman.runtime.decision_headers import PREFIX
+from pointsman.runtime.error_forms import is_by_process
 from pointsman.runtime.unary_calls import give_up
 from pointsman.v1 import error_pb2, route_service_pb2
 
@@ -29,6 +31,11 @@ class ControllerFailed(Exception):
         self.code = code
         self.status = status
         self.lost = lost
+
+    @cached_property
+    def is_for_load(self) -> bool:
+        """Whether the controller refused it because it is behind itself, whatever was asked."""
+        return self.code is grpc.StatusCode.RESOURCE_EXHAUSTED and is_by_process(self.status)
 
 
 class CallCancelled(Exception):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.connection import SCOPE_KEY, Connection
+from gateway import joined_writes
+from gateway.connection import SCOPE_KEY, WHOLE_KEY, EndedWhenLost
 from gateway.deadline import Deadline
 from gateway.headers import Headers, sendable
 from gateway.identity.keyring import Caller
+from gateway.joined_writes import JoinedWrites
 from gateway.observer import Observation
 from pointsman.runtime.decision_headers import REQUEST_ID, reason_name, tier_name
-from pointsman.runtime.error_forms import error_info, openai_error_of
-from pointsman.runtime.errors import BodyTooLarge, DeadlineExceeded
+from pointsman.runtime.error_forms import OpenAiError, error_info, openai_error, openai_error_of
+from pointsman.runtime.errors import BodyTooLarge, DeadlineExceeded, PointsmanError, wire_form
 from pointsman.v1 import error_pb2, routing_pb2
 
 _LINGER_S: Final = 5.0
@@ -56,19 +57,23 @@ class Exchange:
         """The request's body. Raises `BodyTooLarge` before it has read it all, `DeadlineExceeded` and `CallerGone`."""
         if int(self.headers.get("content-length", "0")) > limit:
             raise _too_large(limit)
-        pieces: list[bytes] = []
+        if self._scope.get(WHOLE_KEY):  # so that nothing is waited for
+            return await self._read(limit)
         try:
             async with asyncio.timeout(deadline.remaining()):
-                more = True
-                while more:
-                    message = await self._next()
-                    pieces.append(message.get("body", b""))
-                    self.seen.bytes_in += len(pieces[-1])
-                    if self.seen.bytes_in > limit:
-                        raise _too_large(limit)
-                    more = message.get("more_body", False)
+                return await self._read(limit)
         except TimeoutError:
             raise DeadlineExceeded("The deadline passed before the body had arrived; send it faster, or give the request longer.") from None
+
+    async def _read(self, limit: int) -> bytes:
+        pieces, more = list[bytes](), True
+        while more:
+            message = await self._next()
+            pieces.append(message.get("body", b""))
+            self.seen.bytes_in += len(pieces[-1])
+            if self.seen.bytes_in > limit:
+                raise _too_large(limit)
+            more = message.get("more_body", False)
         return b"".join(pieces)
 
     async def _next(self) -> Message:
@@ -77,16 +82,14 @@ class Exchange:
             raise CallerGone
         return message
 
-    @contextmanager
-    def ended_when_caller_goes(self, end: Callable[[], object]) -> Iterator[None]:
+    def ended_when_caller_goes(self, end: Callable[[], object]) -> EndedWhenLost:
         """Calls `end` the moment the caller closes the connection, and however the block is left."""
-        connection: Connection = self._scope[SCOPE_KEY]
-        connection.watch(end)
-        try:
-            yield
-        finally:
-            connection.forget(end)
-            end()
+        return EndedWhenLost(self._scope[SCOPE_KEY], end)
+
+    def together(self) -> JoinedWrites:
+        """Inside `with` what is sent is held, and goes out as one at the end: for what nothing is waited for in between."""
+        writes: JoinedWrites = self._scope[joined_writes.SCOPE_KEY]
+        return writes
 
     async def start(self, status: int, headers: Headers) -> None:
         """Sends the status line and the headers, the request's id among them."""
@@ -112,8 +115,9 @@ class Exchange:
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Sends a whole answer."""
-        await self.start(status, [*headers, ("content-length", str(len(body)))])
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        with self.together():
+            await self.start(status, [*headers, ("content-length", str(len(body)))])
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
         self.seen.bytes_out += len(body)
         self.seen.pieces += 1
 
@@ -121,25 +125,35 @@ class Exchange:
         """Sends a JSON document."""
         await self.answer(status, [("content-type", "application/json"), *(headers or [])], json.dumps(value).encode())
 
-    async def fail(self, error: error_pb2.Error, headers: Headers | None = None) -> None:
+    async def fail(self, status: error_pb2.Error, headers: Headers | None = None) -> None:
         """Sends the error in OpenAI's shape; where the answer has begun it can only be cut, and is."""
-        self.seen.error = error_info(error).reason
-        if self.started:
-            return
-        status, body, extra = openai_error_of(error)
+        info = error_info(status)
+        self.seen.error = info.reason
+        if not self.started:
+            await self._tell(openai_error_of(status, info), headers)
+
+    async def fail_with(self, error: PointsmanError, headers: Headers | None = None) -> None:
+        """The same for an error of our own."""
+        self.seen.error = wire_form(error).reason
+        if not self.started:
+            await self._tell(openai_error(error), headers)
+
+    async def _tell(self, error: OpenAiError, headers: Headers | None) -> None:
+        status, body, extra = error
         merged = {**dict(headers or []), **extra}
         await self.answer(status, [("content-type", "application/json"), *merged.items()], body)
 
-    async def refuse_body(self, error: error_pb2.Error) -> None:
+    async def refuse_body(self, error: BodyTooLarge) -> None:
         """Sends the error and closes, but goes on taking (and dropping) the body for a while.
 
         A connection closed while the caller still sends is reset, and the reset may overtake the answer.
         """
-        self.seen.error = error_info(error).reason
-        status, body, _ = openai_error_of(error)
+        self.seen.error = wire_form(error).reason
+        status, body, _ = openai_error(error)
         headers = [("content-type", "application/json"), ("connection", "close"), ("content-length", str(len(body)))]
-        await self.start(status, headers)
-        await self.write(body)
+        with self.together():
+            await self.start(status, headers)
+            await self.write(body)
         try:
             async with asyncio.timeout(_LINGER_S):
                 while (await self._next()).get("more_body", False):

@@ -8,7 +8,7 @@ from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.reloading import Change, changed_keys, with_values
 from pointsman.runtime.settings import Settings
 
-LIVE: Final = ("default_timeout_s", "heartbeat_s", "max_body_bytes", "max_concurrent", "max_lag_s", "max_lag_above")
+LIVE: Final = ("default_timeout_s", "heartbeat_s", "max_body_bytes", "max_concurrent", "max_lag_s", "max_lag_above", "refusal_pause_s")
 AT_START_ON_GRPC: Final = ("max_body_bytes", "max_concurrent")
 """A gRPC server is told these once; REST follows at once."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from pointsman.runtime.callers import CallerNames
 from pointsman.runtime.errors import WIRE_FORMS, Overloaded
 from pointsman.runtime.metrics import remembering
+from pointsman.runtime.telemetry import info_line
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "gRPC"})
 _OVERLOADED: Final = WIRE_FORMS[Overloaded].reason
@@ -91,19 +91,12 @@ class Observer:
         """All metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
-    @contextmanager
-    def watching(self, seen: Observation) -> Iterator[None]:
-        """Counts the request as in progress, then records how it ended."""
-        started = time.monotonic()
-        running = self._running.labels(seen.protocol)
-        running.inc()
-        try:
-            yield
-        finally:
-            running.dec()
-            self._record(seen, time.monotonic() - started)
+    def watching(self, seen: Observation) -> _Watching:
+        """Counts the request as in progress inside `with`, then records how it ended."""
+        return _Watching(self, seen, self._running.labels(seen.protocol))
 
-    def _record(self, seen: Observation, seconds: float) -> None:
+    def record(self, seen: Observation, seconds: float) -> None:
+        """Counts and logs a request that has ended."""
         method = seen.method if seen.method in _METHODS else "other"
         status = f"{seen.status[0]}xx" if seen.status.isdecimal() else seen.status
         self._requests.labels(seen.protocol, seen.endpoint, method, status).inc()
@@ -112,9 +105,12 @@ class Observer:
         self._seconds.labels(seen.protocol, seen.endpoint).observe(seconds)
         self._bytes_in.labels(seen.protocol, seen.endpoint).inc(seen.bytes_in)
         self._bytes_out.labels(seen.protocol, seen.endpoint).inc(seen.bytes_out)
-        facts = {name: value for name in ("caller", "strategy", "tier", "reason", "error") if (value := getattr(seen, name))}
         # Probes come every second or so and would drown the rest; so would what is refused in an overload, which a line must not add to.
-        write = self._log.debug if seen.is_probe or seen.error == _OVERLOADED else self._log.info
+        is_quiet = seen.is_probe or seen.error == _OVERLOADED
+        if is_quiet and not self._log.is_enabled_for(logging.DEBUG):
+            return
+        write = self._log.debug if is_quiet else info_line
+        facts = {name: value for name in ("caller", "strategy", "tier", "reason", "error") if (value := getattr(seen, name))}
         write(
             "request",
             protocol=seen.protocol,
@@ -125,3 +121,22 @@ class Observer:
             request_id=seen.request_id,
             **facts,
         )
+
+
+class _Watching:
+    """One request in progress. (A class, which costs less than a generator.)"""
+
+    __slots__ = ("_began", "_observer", "_running", "_seen")
+
+    def __init__(self, observer: Observer, seen: Observation, running: Gauge) -> None:
+        self._observer = observer
+        self._seen = seen
+        self._running = running
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+        self._running.inc()
+
+    def __exit__(self, *_: object) -> None:
+        self._running.dec()
+        self._observer.record(self._seen, time.monotonic() - self._began)

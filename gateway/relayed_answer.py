@@ -53,12 +53,13 @@ async def _send_events(exchange: Exchange, call: RelayCall, *, with_receipt: boo
     events = EventWriter(exchange.write)
     with events.kept_alive(heartbeat_s):
         ending = await _read_to_end(call, events.write)
-    if ending.error is not None:
-        exchange.seen.error = error_info(ending.error).reason
-        await events.add(b"data: " + openai_error_of(ending.error)[1] + b"\n\n")
-    if with_receipt and ending.receipt is not None:
-        await events.add(f": pointsman-receipt {receipt_json(ending.receipt)}\n\n".encode())
-    await exchange.end()
+    with exchange.together():
+        if ending.error is not None:
+            exchange.seen.error = error_info(ending.error).reason
+            await events.add(b"data: " + openai_error_of(ending.error)[1] + b"\n\n")
+        if with_receipt and ending.receipt is not None:
+            await events.add(f": pointsman-receipt {receipt_json(ending.receipt)}\n\n".encode())
+        await exchange.end()
 
 
 async def _send_whole(exchange: Exchange, call: RelayCall, status: int, headers: Headers) -> None:
@@ -81,9 +82,12 @@ async def _send_pieces(exchange: Exchange, call: RelayCall, status: int, headers
     """The head goes out with the first piece, so that a deadline which passes between the two is told as one."""
 
     async def write(piece: bytes) -> None:
-        if not exchange.started:
+        if exchange.started:
+            await exchange.write(piece)
+            return
+        with exchange.together():
             await exchange.start(status, headers)
-        await exchange.write(piece)
+            await exchange.write(piece)
 
     ending = await _read_to_end(call, write)
     if not exchange.started and ending.error is not None:

@@ -8,15 +8,25 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.connection import SCOPE_KEY
 from gateway.controller_call import ControllerFailed
 from gateway.exchange import CallerGone, Exchange
 from gateway.headers import request_id
 from gateway.identity.door import Door
 from gateway.identity.guard import CHALLENGE
 from gateway.observer import Observation, Observer
+from gateway.refusal_pace import RefusalPace, is_for_load
 from pointsman.runtime import tracing
-from pointsman.runtime.error_forms import to_status
-from pointsman.runtime.errors import BodyTooLarge, InternalError, InvalidRequest, NotFound, PointsmanError, Unauthenticated, Unavailable
+from pointsman.runtime.errors import (
+    BodyTooLarge,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    PointsmanError,
+    Unauthenticated,
+    Unavailable,
+)
 
 Handler = Callable[[Exchange], Awaitable[None]]
 _EXCHANGE = "pointsman.exchange"  # the key in the ASGI scope
@@ -37,15 +47,15 @@ class _Endpoint:
         self._is_probe = is_probe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: Exchange = scope[_EXCHANGE]
+        exchange = _taken(scope)
         exchange.seen.endpoint = self._path
         exchange.seen.is_probe = self._is_probe
         if scope["method"] in self.methods:
-            await (self._handler(exchange) if self._is_probe else self._traced(exchange))
+            await (self._traced(exchange) if tracing.is_on() and not self._is_probe else self._handler(exchange))
             return
         allowed = ", ".join(self.methods)
         error = InvalidRequest(f"{self._path} takes {allowed}, not {scope['method']}.", http_status=405)
-        await exchange.fail(to_status(error, exchange.seen.request_id), [("allow", allowed)])
+        await exchange.fail_with(error, [("allow", allowed)])
 
     async def _traced(self, exchange: Exchange) -> None:
         seen = exchange.seen
@@ -55,40 +65,54 @@ class _Endpoint:
             span.note(http__response__status_code=int(seen.status))
 
 
+def _taken(scope: Scope) -> Exchange:
+    """The exchange, which holds the scope: left in it, the two would outlive the request until the collector comes to them."""
+    exchange: Exchange = scope.pop(_EXCHANGE)
+    return exchange
+
+
 async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
+    _taken(scope)
     raise NotFound("There is no such endpoint; GET /openapi.json lists those that there are.")
 
 
-def rest_app(routes: Sequence[Route], observer: Observer, door: Door) -> ASGIApp:
+def rest_app(routes: Sequence[Route], observer: Observer, door: Door, pace: RefusalPace) -> ASGIApp:
     """The ASGI application: observes, identifies, routes, and turns what is raised into an answer."""
     router = Router(routes, redirect_slashes=False, default=_no_such_path)
+    exact: dict[str, ASGIApp] = {route.path: route.app for route in routes if not route.param_convertors}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         seen = Observation(protocol="rest", method=scope["method"], request_id=request_id(headers), status="499")
         exchange = Exchange(scope, receive, send, headers, seen)
-        scope[_EXCHANGE] = exchange
         with observer.watching(seen):
             try:
                 # Before anything of the body is read, and before it is said what there is.
                 door.enter(exchange)
-                await router(scope, receive, send)
+                scope[_EXCHANGE] = exchange
+                try:
+                    await exact.get(scope["path"], router)(scope, receive, send)
+                except (Overloaded, ControllerFailed) as error:
+                    # Here all that the request held is free again.
+                    if is_for_load(error) and not exchange.started:
+                        await pace.keep(scope[SCOPE_KEY])
+                    raise
             except CallerGone:
                 seen.error = "CANCELLED"
             except asyncio.CancelledError:
                 # uvicorn cancels its requests' tasks in one case: the time to drain is over.
                 stopping = Unavailable("The gateway is stopping; try again shortly.", retry_after_s=1)
-                await exchange.fail(to_status(stopping, seen.request_id))
+                await exchange.fail_with(stopping)
             except ControllerFailed as error:
                 await exchange.fail(error.status)
             except BodyTooLarge as error:
-                await exchange.refuse_body(to_status(error, seen.request_id))
+                await exchange.refuse_body(error)
             except Unauthenticated as error:
-                await exchange.fail(to_status(error, seen.request_id), [CHALLENGE])
+                await exchange.fail_with(error, [CHALLENGE])
             except PointsmanError as error:
-                await exchange.fail(to_status(error, seen.request_id))
+                await exchange.fail_with(error)
             except Exception:  # noqa: BLE001 (the border: logged here, and told as one fixed sentence)
                 observer.undeclared(seen)
-                await exchange.fail(to_status(InternalError(), seen.request_id))
+                await exchange.fail_with(InternalError())
 
     return app

@@ -13,6 +13,7 @@ import grpc
 from starlette.routing import Route
 
 from gateway.controller_client import ControllerClient
+from gateway.crowd import Crowd
 from gateway.deciding import Deciding
 from gateway.entrance import entrance_of
 from gateway.grpc_edge import Edge, add_admin_service, add_route_service
@@ -24,6 +25,7 @@ from gateway.openapi import OpenApi
 from gateway.places import Places
 from gateway.probes import Probes
 from gateway.readiness import Readiness
+from gateway.refusal_pace import RefusalPace
 from gateway.relay import RELAYED, Relay
 from gateway.rest_app import Handler, endpoint, rest_app
 from gateway.rest_server import RestServer, bind_socket
@@ -64,12 +66,13 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
     """
     async with contextlib.AsyncExitStack() as stack:
         tls = server_tls(settings.tls, "gateway.tls")
-        controller = ControllerClient(settings.controllers, ControllerAccess(settings))
+        observer, limits = Observer(), Limits(settings)
+        crowd = Crowd(limits)
+        controller = ControllerClient(settings.controllers, ControllerAccess(settings), crowd.is_there)
         stack.push_async_callback(controller.close)
         bound = [stack.enter_context(bind_socket(settings.host, settings.rest_port, shared=settings.shared_ports))]
         if settings.own_port is not None:
             bound.append(stack.enter_context(bind_socket(settings.host, settings.own_port)))
-        observer, limits = Observer(), Limits(settings)
         page = StaticPage() if settings.page else None
         entrance = await stack.enter_async_context(entrance_of(settings, observer, page.paths if page else frozenset()))
         interceptors = [KeyInterceptor(entrance.guard)] if entrance.guard.asks_for_keys else []
@@ -85,17 +88,19 @@ async def serving(settings: GatewaySettings) -> AsyncIterator[Gateway]:
 
         health = Health(server, [ROUTE_SERVICE, *([ADMIN_SERVICE] if settings.admin else [])])
         readiness = Readiness(controller, health, ROUTE_SERVICE)
-        shedding, throttle = Shedding(lambda: limits.now.max_lag_s, observer.registry), Throttle(observer.registry)
-        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission, Places(limits, shedding, throttle))
+        shedding = Shedding(lambda: limits.now.max_lag_s, observer.registry, counts=crowd.is_there)
+        throttle = Throttle(observer.registry)
+        edge = Edge(controller, observer, limits, entrance.guard, entrance.admission, Places(limits, shedding, throttle, crowd))
         add_route_service(server, edge)
         if settings.admin:
             add_admin_service(server, edge)
         await health.set("", True)
         await health.set(ROUTE_SERVICE, False)
         await server.start()
-        table = routes(limits, controller, readiness, observer, entrance.admission.over, Places(limits, shedding, throttle))
+        table = routes(limits, controller, readiness, observer, entrance.admission.over, Places(limits, shedding, throttle, crowd))
         table += page.routes() if page else []
-        rest = RestServer(rest_app(table, observer, entrance.door), bound, settings.drain_s, tls)
+        pace = RefusalPace(lambda: limits.now.refusal_pause_s, observer.registry)
+        rest = RestServer(rest_app(table, observer, entrance.door, pace), bound, settings.drain_s, tls)
         asking = asyncio.get_running_loop().create_task(readiness.keep_asking())
         watching = asyncio.get_running_loop().create_task(EventLoopWatch(observer.registry, shedding.observe).keep())
         rest_port, *others = (int(each.getsockname()[1]) for each in bound)

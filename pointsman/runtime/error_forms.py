@@ -24,6 +24,10 @@ PROCESS = "process"
 """ErrorInfo's `scope` of an error that its process would answer anything with just now."""
 _TYPE_PREFIX = "type.googleapis.com/google.rpc."
 _INTERNAL = wire_form(InternalError())
+_BY_REASON: Final[Mapping[str, WireForm]] = {form.reason: form for form in WIRE_FORMS.values()}
+_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+OpenAiError = tuple[int, bytes, dict[str, str]]
+"""HTTP status, body and extra headers."""
 
 
 def _packed(detail: Message, google_name: str) -> any_pb2.Any:
@@ -34,9 +38,19 @@ def _packed(detail: Message, google_name: str) -> any_pb2.Any:
 def to_status(error: PointsmanError, request_id: str = "") -> error_pb2.Error:
     """The error with its details; its bytes are those of a google.rpc.Status."""
     form = wire_form(error)
-    metadata = {"http_status": str(error.http_status or form.http_status)}
+    metadata = _metadata(error, form)
     if request_id:
         metadata["request_id"] = request_id
+    details = [_packed(error_pb2.ErrorInfo(reason=form.reason, domain=DOMAIN, metadata=metadata), "ErrorInfo")]
+    if error.param:
+        violation = error_pb2.BadRequest.FieldViolation(field=error.param, description=error.message)
+        details.append(_packed(error_pb2.BadRequest(field_violations=[violation]), "BadRequest"))
+    return error_pb2.Error(code=form.grpc_code.value[0], message=error.message, details=details)
+
+
+def _metadata(error: PointsmanError, form: WireForm) -> dict[str, str]:
+    """ErrorInfo's, but for the request's id."""
+    metadata = {"http_status": str(error.http_status or form.http_status)}
     if error.param:
         metadata["param"] = error.param
     if error.retry_after_s is not None:
@@ -46,11 +60,7 @@ def to_status(error: PointsmanError, request_id: str = "") -> error_pb2.Error:
     if error.by_process:
         metadata["scope"] = PROCESS
     metadata.update(error.decision)
-    details = [_packed(error_pb2.ErrorInfo(reason=form.reason, domain=DOMAIN, metadata=metadata), "ErrorInfo")]
-    if error.param:
-        violation = error_pb2.BadRequest.FieldViolation(field=error.param, description=error.message)
-        details.append(_packed(error_pb2.BadRequest(field_violations=[violation]), "BadRequest"))
-    return error_pb2.Error(code=form.grpc_code.value[0], message=error.message, details=details)
+    return metadata
 
 
 def is_by_process(status: error_pb2.Error) -> bool:
@@ -119,30 +129,24 @@ def _undetailed(code: grpc.StatusCode, text: str, server: str) -> PointsmanError
     return InternalError()
 
 
-def openai_error(error: PointsmanError) -> tuple[int, bytes, dict[str, str]]:
-    """HTTP status, body and extra headers, in OpenAI's shape."""
-    return openai_error_of(to_status(error))
+def openai_error(error: PointsmanError) -> OpenAiError:
+    """In OpenAI's shape."""
+    form = wire_form(error)
+    return _openai_error(form, form.reason, error.message, _metadata(error, form))
 
 
-def openai_error_of(status: error_pb2.Error) -> tuple[int, bytes, dict[str, str]]:
-    """The same for a status that came over the wire."""
-    info = error_info(status)
-    form = _form_named(info.reason)
-    body = {
-        "error": {
-            "message": status.message,
-            "type": form.openai_type,
-            "param": info.metadata.get("param"),
-            "code": (info.reason or form.reason).lower(),
-        }
-    }
-    http_status = int(info.metadata.get("http_status", form.http_status))
-    decided = {name: value for name, value in info.metadata.items() if name.startswith(PREFIX)}
-    return http_status, json.dumps(body, ensure_ascii=False).encode(), {**decided, **_retry_headers(info.metadata)}
+def openai_error_of(status: error_pb2.Error, info: error_pb2.ErrorInfo | None = None) -> OpenAiError:
+    """The same for a status that came over the wire; `info` is its ErrorInfo, where that has been read already."""
+    info = error_info(status) if info is None else info
+    form = _BY_REASON.get(info.reason, _INTERNAL)
+    return _openai_error(form, info.reason or form.reason, status.message, info.metadata)
 
 
-def _form_named(reason: str) -> WireForm:
-    return next((form for form in WIRE_FORMS.values() if form.reason == reason), _INTERNAL)
+def _openai_error(form: WireForm, reason: str, message: str, metadata: Mapping[str, str]) -> OpenAiError:
+    told = {"message": message, "type": form.openai_type, "param": metadata.get("param"), "code": reason.lower()}
+    http_status = int(metadata.get("http_status", form.http_status))
+    decided = {name: value for name, value in metadata.items() if name.startswith(PREFIX)}
+    return http_status, _json({"error": told}).encode(), {**decided, **_retry_headers(metadata)}
 
 
 def _retry_headers(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -43,6 +43,9 @@ class GatewaySettings(Part):
     max_lag_above: Annotated[int, Field(ge=0)] = 64
     """While the event loop is further behind, some new requests are refused with 429, and nearly all at three times as much; null: none
     for it."""
+    refusal_pause_s: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """A REST connection that was refused for load, and sooner than this asks for what is to be refused too, is told so when it is over;
+    0: at once."""
     default_timeout_s: Seconds = 600
     """A request's deadline where the caller names none."""
     heartbeat_s: Seconds | None = 15

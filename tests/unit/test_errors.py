@@ -9,7 +9,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from pointsman.runtime import errors
-from pointsman.runtime.error_forms import NO_RETRY, error_info, openai_error, pushback, to_status
+from pointsman.runtime.error_forms import NO_RETRY, error_info, openai_error, openai_error_of, pushback, to_status
 from pointsman.runtime.errors import WIRE_FORMS, PointsmanError, wire_form
 
 _CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, PointsmanError)]
@@ -41,6 +41,34 @@ def test_openais_shape_has_its_four_fields_and_retry_after_in_whole_seconds() ->
     assert status == 429
     assert json.loads(body) == {"error": {"message": "full", "type": "rate_limit_error", "param": None, "code": "overloaded"}}
     assert headers == {"retry-after": "2"}
+
+
+@pytest.mark.parametrize("kind", _CLASSES[1:], ids=lambda kind: kind.__name__)
+def test_an_error_of_our_own_reads_as_one_that_came_over_the_wire(kind: type[PointsmanError]) -> None:
+    """By every field that there is, and without any."""
+    error = _made(kind)
+    assert openai_error(error) == openai_error_of(to_status(error, "id-1"))
+    error.message = 'a "quoted" word, ü, \n and \u2028'
+    error.param, error.backend, error.http_status, error.by_process = "messages[0]", "big", 418, True
+    error.decision = {"x-pointsman-tier": "strong", "x-pointsman-model": "big-model"}
+    for seconds in (None, 0, 0.4, 1, 1.0000004, 59.99995, 1_000_000.5):
+        error.retry_after_s = seconds
+        assert openai_error(error) == openai_error_of(to_status(error, "id-1"))
+
+
+def _made(kind: type[PointsmanError]) -> PointsmanError:
+    return errors.InternalError() if kind is errors.InternalError else kind("wrong")
+
+
+def test_a_status_of_nobody_we_know_is_an_internal_error_in_its_own_words() -> None:
+    """As from a controller of a later release, and from a proxy between."""
+    unknown = to_status(errors.NotFound("gone"))
+    unknown.details[0].value = unknown.details[0].value.replace(b"NOT_FOUND", b"NOT_SOUND")
+    status, body, _ = openai_error_of(unknown)
+    assert (status, json.loads(body)["error"]) == (404, {"message": "gone", "type": "server_error", "param": None, "code": "not_sound"})
+    del unknown.details[:]
+    status, body, _ = openai_error_of(unknown)
+    assert (status, json.loads(body)["error"]["code"]) == (500, "internal")
 
 
 @pytest.mark.parametrize(("seconds", "milliseconds"), [(1, "1000"), (1.1, "1100"), (0.0001, "1"), (59.9999, "60000")])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
-from gateway.connection import Connection, ended_when_cancelled
+from gateway.connection import Connection, EndedWhenLost, ended_when_cancelled
 
 
 def test_a_lost_connection_tells_each_that_still_watches_once() -> None:
@@ -30,6 +31,18 @@ def test_who_watches_instead_of_others_is_told_alone() -> None:
     connection.watch(lambda: told.append("second"), instead=True)
     connection.lost()
     assert told == ["second"]
+
+
+def test_what_ends_with_the_connection_ends_with_its_block_too() -> None:
+    """Also where that is left by an error; after it nobody watches."""
+    connection, ended = Connection(), list[str]()
+    with contextlib.suppress(ValueError), EndedWhenLost(connection, lambda: ended.append("it")):
+        assert ended == []
+        raise ValueError
+    connection.lost()
+    assert ended == ["it"]
+    with EndedWhenLost(connection, lambda: ended.append("late")):
+        assert ended == ["it", "late"]
 
 
 async def test_work_isnt_cancelled_but_ended_by_what_it_watches() -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway.controller_client import ControllerClient
+from gateway.crowd import Crowd
 from gateway.limits import Limits
 from gateway.observer import Observer
 from gateway.openapi import document
@@ -47,7 +48,7 @@ async def test_it_has_every_route_with_its_methods_and_no_other() -> None:
     controller: Any = ControllerClient(["127.0.0.1:1"])
     health: Any = None
     limits, observer = Limits(settings_for(1)), Observer()
-    places = Places(limits, Shedding(lambda: None, observer.registry), Throttle(observer.registry))
+    places = Places(limits, Shedding(lambda: None, observer.registry), Throttle(observer.registry), Crowd(limits))
     table: list[Any] = list(routes(limits, controller, Readiness(controller, health, "s"), observer, lambda handler: handler, places))
     served = {route.path.replace(":path", ""): {method.lower() for method in route.app.methods} - {"head"} for route in table}
     await controller.close()

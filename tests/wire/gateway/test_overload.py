@@ -18,7 +18,7 @@ _ALWAYS_BEHIND = 1e-9  # seconds: every look finds it further behind than that
 async def test_most_requests_are_refused_and_told_to_come_back(controller: ScriptedController) -> None:
     """429 with Retry-After over REST, RESOURCE_EXHAUSTED over gRPC; some come in; probes and metrics answer all the while."""
     async with (
-        serving(settings_for(controller.port, max_lag_s=_ALWAYS_BEHIND)) as gateway,
+        serving(settings_for(controller.port, max_lag_s=_ALWAYS_BEHIND, max_lag_above=0, refusal_pause_s=0)) as gateway,
         client_of(gateway) as client,
         grpc.aio.insecure_channel(f"127.0.0.1:{gateway.grpc_port}") as channel,
     ):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from typing import Any
 
 import pytest
 
-from gateway.rest_server import bind_socket
+from gateway.connection import WHOLE_KEY
+from gateway.rest_server import RestServer, bind_socket
 from pointsman.runtime.errors import Unavailable
+from tests.wire.gateway.conftest import eventually
 
 
 def test_a_connection_sends_small_pieces_at_once() -> None:
-    """With Nagle's algorithm the head and the body of an answer lie 40 ms apart."""
+    """With Nagle's algorithm two pieces of an answer lie 40 ms apart."""
     with bind_socket("127.0.0.1", 0) as bound, socket.create_connection(bound.getsockname()):
         connection, _ = bound.accept()
         with connection:
@@ -22,3 +26,29 @@ def test_a_taken_port_is_named() -> None:
     """So that nobody searches for it."""
     with bind_socket("127.0.0.1", 0) as taken, pytest.raises(Unavailable, match=str(taken.getsockname()[1])):
         bind_socket("127.0.0.1", taken.getsockname()[1])
+
+
+async def test_of_a_request_it_is_known_when_it_is_whole() -> None:
+    """So that no clock is set for what is there; of two on one connection each for itself."""
+    seen = list[bool]()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(WHOLE_KEY in scope)
+        while (await receive())["more_body"]:
+            pass
+        seen.append(WHOLE_KEY in scope)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    with bind_socket("127.0.0.1", 0) as bound:
+        rest = RestServer(app, [bound], 1)
+        reader, writer = await asyncio.open_connection(*bound.getsockname())
+        for first, second in ((b"wh", b"ole"), (b"whole", b""), (b"", b"whole")):
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n" + first)
+            await eventually(lambda: bool(seen))
+            writer.write(second)
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+            assert seen == [not second, True]
+            seen.clear()
+        writer.close()
+        await rest.stop()
