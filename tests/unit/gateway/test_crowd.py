@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -23,7 +25,7 @@ def test_both_protocols_count_together_until_their_requests_have_ended() -> None
     rest, rpc = (Places(limits, shedding, throttle, crowd) for _ in range(2))
     with rest.one():
         assert not crowd.is_there()
-        with pytest.raises(ValueError, match="ended"), rpc.one():
+        with contextlib.suppress(ValueError), rpc.one():
             assert crowd.is_there()
             raise ValueError("ended")
         assert not crowd.is_there()
