@@ -25,6 +25,7 @@ from pointsman.runtime.errors import Unavailable
 from pointsman.runtime.scorer_deployment import serving_variables
 from pointsman.runtime.scorers_settings import ScorersSettings
 from scorers.cluster import cluster_environment
+from scorers.quiet import QUIET
 
 _LONGEST_FOLDER: Final = 27  # characters; HAProxy's sockets lie 70 deeper and may have 97
 _REPLICA_PORTS: Final = 100
@@ -71,18 +72,9 @@ def ray_environment(instance: Instance, settings: ScorersSettings) -> Mapping[st
         **serving_variables(haproxy=settings.haproxy),
         "RAY_AUTH_MODE": "token",
         **(_ports_of_its_own() if settings.cluster is None else cluster_environment(settings.cluster)),
-        "RAY_enable_metrics_collection": "0",
         "RAY_num_prestart_python_workers": "0",
         "RAY_prestart_worker_first_driver": "0",
-        # Bookkeeping that nobody here reads, many times a second: of tasks, of what Ray itself measures, of free CPUs.
-        "RAY_task_events_report_interval_ms": "0",
-        "RAY_enable_timeline": "0",
-        "RAY_metrics_report_interval_ms": "60000",
-        "RAY_raylet_report_resources_period_milliseconds": "1000",
-        "RAY_gcs_pull_resource_loads_period_milliseconds": "10000",
-        "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "5000",
-        # At 0.1 s the controller's loop alone takes 3 % of a CPU while nothing happens; starting and scaling take some of these steps.
-        "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.3",
+        **QUIET,
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         # Of callers: controllers have one each. HAProxy wants two files for each, and doesn't start where that is more than it may open.
         "RAY_SERVE_HAPROXY_MAXCONN": "1000",

@@ -1,4 +1,4 @@
-"""Ray Serve: the one module that speaks it. One application per strategy, named as the strategy is.
+"""Ray Serve, which this module speaks. One application per strategy, named as the strategy is.
 
 Ray reads its variables when it's imported, so that the imports are inside the functions, after `set_environment`.
 """
@@ -19,6 +19,7 @@ from pointsman.runtime.settings import Settings, StrategySettings
 from pointsman.runtime.tracing import TracingSettings
 from scorers.cluster import cpus, node_address
 from scorers.instance import Instance, claimed_instance, end_leftovers, ray_environment
+from scorers.quiet import serving_alone
 from scorers.reload import Change, Deployed
 from scorers.replica import REFUSED, ScorerReplica
 
@@ -53,9 +54,10 @@ class Cluster:
 
     def states(self) -> Mapping[str, StrategyState]:
         """By strategy. Raises whatever Ray raises when its controller can't answer."""
-        from ray import serve
+        from ray.serve.context import _get_global_client
 
-        return {name: _state(application) for name, application in serve.status().applications.items()}
+        # `serve.status` has the controller write down all that it knows, every option and default, and this process check each of them.
+        return {each.name: _state(each) for each in _get_global_client().list_serve_statuses()}
 
     def deploy(self, strategies: Mapping[str, StrategySettings]) -> Change:
         """Makes what is deployed what is wanted, touching nothing that stays as it is; returns once it is under way.
@@ -117,18 +119,19 @@ def _start(settings: Settings, instance: Instance) -> None:
     from ray import serve
     from ray.serve.config import HTTPOptions, gRPCOptions
 
-    ray.init(
-        address="local",
-        namespace="pointsman",
-        # A cluster's head has no replica: what takes it down would take them with it.
-        num_cpus=0 if settings.scorers.cluster else cpus(settings),
-        object_store_memory=settings.scorers.object_store_bytes,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        _node_ip_address=node_address(settings.scorers.cluster),
-        _temp_dir=str(instance.folder / "ray"),
-    )
+    with serving_alone():
+        ray.init(
+            address="local",
+            namespace="pointsman",
+            # A cluster's head has no replica: what takes it down would take them with it.
+            num_cpus=0 if settings.scorers.cluster else cpus(settings),
+            object_store_memory=settings.scorers.object_store_bytes,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _node_ip_address=node_address(settings.scorers.cluster),
+            _temp_dir=str(instance.folder / "ray"),
+        )
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(
         http_options=HTTPOptions(host=settings.scorers.host, port=instance.http_port),
@@ -175,12 +178,13 @@ def _application(name: str, deployed: Deployed, tracing: TracingSettings) -> App
     return application
 
 
-def _state(application: Any) -> StrategyState:
-    deployments = application.deployments.values()
+def _state(overview: Any) -> StrategyState:
+    """Of Serve's `StatusOverview`."""
+    application = overview.app_status
     if application.status == "RUNNING":
         return StrategyState(ready=True)
     if application.status in ("DEPLOY_FAILED", "UNHEALTHY"):
-        texts = [application.message, *(d.message for d in deployments)]
+        texts = [application.message, *(d.message for d in overview.deployment_statuses)]
         return StrategyState(ready=False, failure=_sentence("\n".join(texts)))
     return StrategyState(ready=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -62,6 +63,7 @@ async def watch(cluster: Watched, settings: Settings, started: float, reload: Re
 
 async def _watch(cluster: Watched, settings: Settings, started: float) -> None:
     known: dict[str, tuple[bool, str]] = dict.fromkeys(settings.strategies, (False, ""))
+    states = _Asking(cluster.states)
     answered = time.monotonic()
     asked: asyncio.Future[Mapping[str, State]] | None = None
     while True:
@@ -69,7 +71,7 @@ async def _watch(cluster: Watched, settings: Settings, started: float) -> None:
             raise RayDied(dead)
         if time.monotonic() - answered > _CONTROLLER_SILENT_S:
             raise RayDied("the Serve controller")
-        asked = asked or _in_daemon_thread(cluster.states)
+        asked = asked or states.ask()
         settled = all(ready or failure for ready, failure in known.values())
         interval = _INTERVAL_S if settled else _STARTING_INTERVAL_S
         await asyncio.wait([asked], timeout=interval)
@@ -85,29 +87,39 @@ async def _watch(cluster: Watched, settings: Settings, started: float) -> None:
         await asyncio.sleep(interval)
 
 
-def _in_daemon_thread(call: Callable[[], Mapping[str, State]]) -> asyncio.Future[Mapping[str, State]]:
-    """The call's future. A call to a dead Ray may never return, and a pool's thread would hold up the process's end."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Mapping[str, State]] = loop.create_future()
+class _Asking:
+    """Calls in a daemon thread, one after the other. A call to a dead Ray may never return, and a pool's thread would hold up the process's
+    end."""
 
-    def tell(result: Mapping[str, State] | None, error: Exception | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        elif result is not None:
-            future.set_result(result)
+    def __init__(self, call: Callable[[], Mapping[str, State]]) -> None:
+        self._call = call
+        self._asked: queue.SimpleQueue[asyncio.Future[Mapping[str, State]]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, daemon=True, name="serve-status").start()
 
-    def run() -> None:
-        try:
-            outcome: tuple[Mapping[str, State] | None, Exception | None] = (call(), None)
-        except Exception as error:  # noqa: BLE001 (Ray raises many kinds; each is told)
-            outcome = (None, error)
-        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            loop.call_soon_threadsafe(tell, *outcome)
+    def ask(self) -> asyncio.Future[Mapping[str, State]]:
+        """The next call's future."""
+        future: asyncio.Future[Mapping[str, State]] = asyncio.get_running_loop().create_future()
+        self._asked.put(future)
+        return future
 
-    threading.Thread(target=run, daemon=True, name="serve-status").start()
-    return future
+    def _run(self) -> None:
+        while True:
+            future = self._asked.get()
+            try:
+                outcome: Mapping[str, State] | Exception = self._call()
+            except Exception as error:  # noqa: BLE001 (Ray raises many kinds; each is told)
+                outcome = error
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                future.get_loop().call_soon_threadsafe(_settle, future, outcome)
+
+
+def _settle(future: asyncio.Future[Mapping[str, State]], outcome: Mapping[str, State] | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
 def _tell_changes(known: dict[str, tuple[bool, str]], states: Mapping[str, State], started: float) -> None:

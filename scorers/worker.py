@@ -33,6 +33,7 @@ def join(settings: Settings, reload: Reload) -> int:
         set_environment(ray_environment(instance, settings.scorers))
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--address", cluster.head]
         command += ["--node-ip-address", address, "--num-cpus", str(cpus(settings)), "--disable-usage-stats"]
+        command += ["--include-log-monitor", "false"]  # it reads all logs again and again, for drivers that print them
         command += ["--object-store-memory", str(settings.scorers.object_store_bytes)]
         try:
             return _run(command)

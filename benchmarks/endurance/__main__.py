@@ -4,6 +4,7 @@
     .venv/bin/python -m benchmarks.endurance soak --seconds 3600 --out benchmarks/soak.md
     .venv/bin/python -m benchmarks.endurance streams --streams 2000 --seconds 30 --out benchmarks/streams.md
     .venv/bin/python -m benchmarks.endurance replicas --seconds 20 --out benchmarks/replicas.md
+    .venv/bin/python -m benchmarks.endurance idle --seconds 60 --out benchmarks/idle.md
 
 Every process is on this machine, the generator of the load among them: it takes CPU from what is measured. Leave the machine alone.
 """
@@ -14,7 +15,7 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks.endurance import overload, replicas, soak, streams
+from benchmarks.endurance import idle, overload, replicas, soak, streams
 from benchmarks.endurance.heading import heading
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--out", type=Path)
     kinds = parser.add_subparsers(required=True)
-    for module in (overload, soak, streams, replicas):
+    for module in (overload, soak, streams, replicas, idle):
         kind = kinds.add_parser(module.__name__.rpartition(".")[2], parents=[shared], help=(module.__doc__ or "").partition("\n")[0])
         module.add_options(kind)
         kind.set_defaults(of=module)

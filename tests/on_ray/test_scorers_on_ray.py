@@ -60,6 +60,13 @@ def test_replicas_are_scheduled_as_the_scorers_are(running: RunningScorers) -> N
     assert [os.sched_getscheduler(each.pid) for name in ("mf", "random") for each in running.replicas(name)] == [os.SCHED_BATCH] * 2
 
 
+def test_ray_runs_nothing_beside_what_serves(running: RunningScorers) -> None:
+    """No reader of its logs, no autoscaler of clouds, no dashboard."""
+    below = [" ".join(each.cmdline()) for each in psutil.Process(running.process.pid).children(recursive=True)]
+    assert [word for word in ("gcs_server", "raylet", "ServeController", "ServeReplica") if not any(word in line for line in below)] == []
+    assert [line for line in below if any(each in line for each in ("log_monitor.py", "monitor.py", "dashboard.py"))] == []
+
+
 async def test_mf_scores_in_order_what_the_router_scores_in_process(stub: Any) -> None:
     """Many prompts of many lengths, the same numbers as without Ray."""
     texts = [f"{'why ' * (n % 37)}number {n}, {CANARY}?" for n in range(100)]

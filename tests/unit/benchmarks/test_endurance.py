@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.endurance.idle import named
 from benchmarks.endurance.overload import normal_after
 from benchmarks.endurance.slope import slope_of
 from pointsman.loadtest.samples import Sample
@@ -40,3 +41,17 @@ def test_a_growing_series_has_a_slope_and_noise_that_remembers_has_none() -> Non
 def test_a_handful_is_no_series() -> None:
     with pytest.raises(ValueError, match="too few"):
         slope_of([0, 1, 2], [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("ray::ServeReplica:random:Scorer  ", "ray::ServeReplica:random:Scorer"),
+        ("/venv/bin/python -u -m scorers --settings s.yaml", "scorers"),
+        ("/venv/bin/python -u /venv/ray/_private/log_monitor.py --logs-dir=/tmp", "log_monitor.py"),
+        ("/venv/ray/core/src/ray/gcs/gcs_server --log_dir=/tmp", "gcs_server"),
+        ("haproxy", "haproxy"),
+    ],
+)
+def test_a_process_is_named_for_what_it_runs(line: str, name: str) -> None:
+    assert named(line.split(" ")) == name
