@@ -19,6 +19,8 @@ ROOT: Final = Path(__file__).parents[2]
 BASELINE: Final = ".secrets.baseline"
 _LEFT_OUT: Final = (".safetensors", ".png", ".svg", "_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi", BASELINE)
 """Not text, or generated from what is looked at."""
+_FEW: Final = 100
+"""Files that are looked at one by one: more are in forked processes, of which one that is forked beside threads may never end."""
 Found = dict[str, list[dict[str, Any]]]
 
 
@@ -33,7 +35,10 @@ def scanned(root: Path, names: Sequence[str]) -> Found:
     """By file, what looks like a secret there: its type, its hash and its line, never itself."""
     secrets = SecretsCollection(root=str(root))
     with default_settings():
-        secrets.scan_files(*names)
+        if len(names) > _FEW:
+            secrets.scan_files(*names)
+        for name in names if len(names) <= _FEW else ():
+            secrets.scan_file(name)
         found: Found = secrets.json()
     return found
 
