@@ -33,10 +33,14 @@ class Places:
     def __enter__(self) -> None:
         if self._taken >= self._limits.now.max_concurrent:
             raise Overloaded("The gateway is full (gateway.max_concurrent requests in progress); try again shortly.", retry_after_s=1)
-        self._shedding.admit()
-        self._throttle.admit()
-        self._taken += 1
         self._crowd.at_once += 1
+        try:
+            self._shedding.admit()
+            self._throttle.admit()
+        except Overloaded:
+            self._crowd.at_once -= 1
+            raise
+        self._taken += 1
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         self._taken -= 1

@@ -12,13 +12,14 @@ from gateway.crowd import Crowd
 from gateway.limits import Limits
 from gateway.places import Places
 from gateway.throttle import Throttle
+from pointsman.runtime.errors import Overloaded
 from pointsman.runtime.gateway_settings import GatewaySettings
 from pointsman.runtime.shedding import Shedding
 from pointsman.runtime.waiting import CROWDED
 
 
 def test_both_protocols_count_together_until_their_requests_have_ended() -> None:
-    limits = Limits(GatewaySettings(max_lag_above=2))
+    limits = Limits(GatewaySettings(max_lag_above=1))
     crowd = Crowd(limits)
     registry = CollectorRegistry()
     shedding, throttle = Shedding(lambda: None, registry), Throttle(registry)
@@ -39,3 +40,17 @@ async def test_controllers_are_told_of_many(crowded: bool) -> None:
         assert (CROWDED in controller._metadata("canary", (), "1.000")) is crowded
     finally:
         await controller.close()
+
+
+def test_who_is_refused_is_not_counted() -> None:
+    limits = Limits(GatewaySettings(max_lag_above=0))
+    crowd, registry = Crowd(limits), CollectorRegistry()
+    shedding = Shedding(lambda: 0.001, registry, lambda: 0.0, counts=crowd.is_there)
+    places = Places(limits, shedding, Throttle(registry), crowd)
+    for _ in range(2):
+        for _ in range(100):
+            shedding.refusal()
+        shedding.observe(5.0)
+    with pytest.raises(Overloaded), places.one():
+        pass
+    assert crowd.at_once == 0
