@@ -86,7 +86,9 @@ def _refusing(error: PointsmanError) -> Handler:
 
     async def refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         status = to_status(error)
-        await context.abort(wire_form(error).grpc_code, error.message, ((DETAILS_KEY, status.SerializeToString()), NO_RETRY))
+        ending = context.abort(wire_form(error).grpc_code, error.message, ((DETAILS_KEY, status.SerializeToString()), NO_RETRY))
+        del _, context  # as in controller.rpc: what is raised would keep this frame, and gRPC keeps what is raised
+        await ending
 
     handler: Handler = grpc.stream_stream_rpc_method_handler(refuse)
     return handler

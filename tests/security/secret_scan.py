@@ -37,8 +37,9 @@ def scanned(root: Path, names: Sequence[str]) -> Found:
     with default_settings():
         if len(names) > _FEW:
             secrets.scan_files(*names)
-        for name in names if len(names) <= _FEW else ():
-            secrets.scan_file(name)
+        else:
+            for name in names:
+                secrets.scan_file(name)
         found: Found = secrets.json()
     return found
 

@@ -1,10 +1,11 @@
-"""What a log line is made of, and what counting finds again."""
+"""What a log line is made of, that of every request too, and what counting finds again."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import pytest
 import structlog
@@ -13,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter
 from pointsman.runtime import telemetry
 from pointsman.runtime.metrics import remembering
 from pointsman.runtime.settings import LogSettings
-from pointsman.runtime.telemetry import configure_logging
+from pointsman.runtime.telemetry import configure_logging, info_line
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +51,33 @@ def test_labels_are_found_again() -> None:
         2,
         None,
     )
+
+
+FACTS: dict[str, Any] = {"request_id": "canary", "caller": None, "attempts": ["weak 200"], "name": "half \ud83d", "seconds": 0.25}
+
+
+def test_a_requests_line_is_structlogs_but_for_the_moment(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same keys in the same order, and values that JSON has no place for as structlog has them."""
+    configure_logging("a-service", LogSettings(format="json"))
+    structlog.get_logger().info("routed", **FACTS, kind=int)
+    info_line("routed", **FACTS, kind=int)
+    theirs, ours = (list(json.loads(line).items()) for line in capsys.readouterr().err.splitlines())
+    assert [(key, value) for key, value in ours if key != "timestamp"] == [(key, value) for key, value in theirs if key != "timestamp"]
+    assert [key for key, _ in ours] == [key for key, _ in theirs]
+    assert dict(theirs)["timestamp"][:16] <= dict(ours)["timestamp"][:16]
+    assert len(dict(ours)["timestamp"]) == len("2026-11-30T12:00:00.000000Z")
+
+
+def test_a_requests_line_is_written_by_structlog_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("a-service", LogSettings(format="console"))
+    info_line("routed", request_id="canary")
+    line = capsys.readouterr().err
+    assert "routed" in line
+    assert not line.startswith("{")
+
+
+@pytest.mark.parametrize("level", ["warning", "error"])
+def test_nothing_is_written_where_only_worse_is(capsys: pytest.CaptureFixture[str], level: Literal["warning", "error"]) -> None:
+    configure_logging("a-service", LogSettings(format="json", level=level))
+    info_line("routed", request_id="canary")
+    assert not capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from pointsman.runtime.errors import PointsmanError
 from pointsman.runtime.lifecycle import settle
 from pointsman.v1 import route_service_pb2, route_service_pb2_grpc
 from tests.support.backend import ScriptedBackend, answering
-from tests.support.controllers import RunningController
+from tests.support.controllers import RunningController, running_controller
+from tests.support.scorers import ScriptedScorers
 
 CALLS = 10
 
@@ -72,6 +74,29 @@ async def test_a_call_that_fails_leaves_no_frames(
         await asyncio.sleep(0.1)
     assert garbage["errors of ours"] == 0
     assert garbage["answers_errors.<locals>.wrapped"] == 0
+
+
+async def test_a_call_that_is_refused_for_load_leaves_no_frames(
+    strong: ScriptedBackend, weak: ScriptedBackend, scorers: ScriptedScorers
+) -> None:
+    """An overload would fill the memory with them."""
+    backends, own = {"strong": strong.settings, "weak": weak.settings}, {"max_lag_s": 1e-9, "max_lag_above": 0}
+    async with running_controller(backends, scorers.address, own=own) as controller:
+
+        async def refused() -> bool:
+            try:
+                await controller.stub.Route(route_service_pb2.RouteRequest(prompt="canary"))
+            except grpc.aio.AioRpcError as error:
+                return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            return False
+
+        while controller.registry.get_sample_value("pointsman_shed_share") != 0.95:
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await controller.stub.Route(route_service_pb2.RouteRequest(prompt="canary"))
+        with found() as garbage:
+            assert sum([await refused() for _ in range(3 * CALLS)]) > CALLS
+            await asyncio.sleep(0.1)
+    assert garbage["_refusing.<locals>.refuse"] == 0
 
 
 async def test_settings_that_are_replaced_are_gone(controller: RunningController) -> None:
