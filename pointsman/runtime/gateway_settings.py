@@ -39,7 +39,7 @@ class GatewaySettings(Part):
     """A longer request body is refused with 413."""
     max_concurrent: Annotated[int, Field(ge=1)] = 2000
     """Requests in progress at once, on each protocol; one more is refused with 429."""
-    max_lag_s: Annotated[float, Field(gt=0, le=10)] | None = 0.05
+    max_lag_s: Annotated[float, Field(gt=0, le=10)] | None = 0.02
     max_lag_above: Annotated[int, Field(ge=0)] = 64
     """While the event loop is further behind, some new requests are refused with 429, and nearly all at three times as much; null: none
     for it."""
