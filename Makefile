@@ -66,7 +66,7 @@ test: install check site pytest ## Everything CI runs: lint, types, contracts, t
 
 .PHONY: pytest
 pytest: install debian $(VENV)/clients/installed ## All tests (PYTEST_ARGS="tests/unit -k model_string")
-	$(BIN)/python -m pytest --reruns 1 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --reruns 1 -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: fuzz
 fuzz: install ## Over 100,000 made-up cases against parsers and services, others each time

@@ -11,7 +11,7 @@ from pointsman.runtime.errors import PointsmanError, wire_form
 from pointsman.runtime.settings import StrategySettings
 from pointsman.runtime.tracing import TracingSettings, configure_tracing
 from pointsman.scorer.v1 import scorer_service_pb2 as pb
-from scorers.registry import build_router
+from scorers.registry import build_router, router_class
 from scorers.scorer import Scorer
 
 REFUSED: Final = "refused: "
@@ -41,7 +41,8 @@ class ScorerReplica:
         try:
             if self._scorer is None:
                 # The constructor waits for the model; nothing else runs in this replica yet.
-                self._scorer = Scorer(lambda s: build_router(self._strategy, s), settings)
+                nice = router_class(self._strategy).nice if settings.nice is None else settings.nice
+                self._scorer = Scorer(lambda s: build_router(self._strategy, s), settings, nice)
             else:
                 await self._scorer.reconfigure(settings)
         except PointsmanError as error:

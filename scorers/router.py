@@ -55,6 +55,8 @@ class Router(ABC):
     strategy: ClassVar[str]
     is_instant: ClassVar[bool] = False
     """Whether a batch takes microseconds: it is then computed on the event loop, since handing it to a thread takes longer."""
+    nice: ClassVar[int] = 7
+    """How far its model's thread gives way where the settings don't say: see docs/decisions/0027."""
 
     @classmethod
     @abstractmethod

@@ -20,6 +20,7 @@ from pointsman.scorer.v1 import scorer_service_pb2 as pb
 from scorers.errors import ModelFailed
 from scorers.identity import version_of
 from scorers.load import Load
+from scorers.priority import give_way
 from scorers.router import NoWinRate, Router, ScoredPrompt, WinRate
 
 _WARM_UP = ("Hello.", "How many eggs make a dozen?", "Why is the sky blue? " * 40)
@@ -43,13 +44,16 @@ class Scorer:
     """Lives as long as its process. The model runs in one thread of its own, one batch at a time, so the event loop never waits but for the
     microseconds of a router that `is_instant`."""
 
-    def __init__(self, build: BuildRouter, settings: StrategySettings) -> None:
-        """Builds and warms up the router, so that a scorer that exists is ready; it takes seconds. Raises what `build` raises."""
+    def __init__(self, build: BuildRouter, settings: StrategySettings, nice: int = 0) -> None:
+        """Builds and warms up the router, so that a scorer that exists is ready; it takes seconds. Raises what `build` raises.
+
+        The model's thread, and those it starts, give way by `nice` steps.
+        """
         self._build = build
         self._replica = uuid.uuid4().hex[:12]
         self.load = Load()
         """What it has to do."""
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model", initializer=give_way, initargs=(nice,))
         try:
             router = self._thread.submit(_ready_router, build, settings).result()
         except BaseException:

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.support import leaks
+from tests.support import leaks, side_by_side
 from tests.support.second_try import SecondTries
 
 
@@ -23,5 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     leaks.register(config)
+    if config.getoption("dist", "no") == "loadgroup" or hasattr(config, "workerinput"):
+        config.pluginmanager.register(side_by_side, "side by side")
     if config.getoption("reruns", None):
         config.pluginmanager.register(SecondTries(), "second tries")

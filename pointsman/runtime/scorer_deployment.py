@@ -63,7 +63,7 @@ def deployment_options(settings: StrategySettings) -> dict[str, Any]:
 
 def held_by_replica(settings: StrategySettings) -> dict[str, Any]:
     """What a replica is built from once: where one of these changes, it is replaced."""
-    return {"checkpoint": settings.checkpoint, "options": dict(settings.options), "threads": settings.threads}
+    return {"checkpoint": settings.checkpoint, "options": dict(settings.options), "threads": settings.threads, "nice": settings.nice}
 
 
 def application_args(strategy: str, settings: StrategySettings, tracing: TracingSettings) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class StrategySettings(Part):
     num_gpus: Annotated[float, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1)] = 1
     """Threads of one replica's model on the CPU."""
+    nice: Annotated[int, Field(ge=0, le=19)] | None = None
+    """How far they give way to whatever else wants the cores; null is 0 for causal_llm, the slowest, and 7 for the others."""
 
     @model_validator(mode="after")
     def _replicas_in_order(self) -> Self:

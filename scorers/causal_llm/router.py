@@ -40,6 +40,7 @@ class CausalLLMRouter(Router):
     """1 - P(score >= 4): the score is the token that would follow the assistant's header, read in one forward pass."""
 
     strategy: ClassVar[str] = "causal_llm"
+    nice: ClassVar[int] = 0  # whoever asks several strategies waits for this one
 
     def __init__(self, chat: ChatTokenizer, model: ScoreModel, checkpoint: str, pair: ModelPair) -> None:
         self._chat = chat

@@ -55,6 +55,13 @@ def test_replicas_have_the_priority_that_the_scorers_were_started_with(running: 
     assert [each.nice() for name in ("mf", "random") for each in running.replicas(name)] == [psutil.Process().nice()] * 2
 
 
+def test_a_models_thread_gives_way_to_everything_else(running: RunningScorers) -> None:
+    """By 7 steps of nice, which is what strategies but causal_llm do where the settings say nothing."""
+    own = psutil.Process().nice()
+    for replica in running.replicas("mf"):
+        assert {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in replica.threads()} == {own, own + 7}
+
+
 def test_replicas_are_scheduled_as_the_scorers_are(running: RunningScorers) -> None:
     """By default so that a thread that wakes up interrupts nobody."""
     assert [os.sched_getscheduler(each.pid) for name in ("mf", "random") for each in running.replicas(name)] == [os.SCHED_BATCH] * 2

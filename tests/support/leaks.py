@@ -26,12 +26,15 @@ _SHOWN: Final = 20
 class Leaks:
     """Of one session."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_worker: bool = False) -> None:
+        """`is_worker`: of xdist, so that another process tells what was found."""
         self._folder = folder
+        self._is_worker = is_worker
         self._began = time.time()
         self._before = {name: os.environ.get(name) for name in (FOLDER, "PYTHONPATH")}
         self.found: list[str] = []
         self.lines = 0
+        self.carried = 0
 
     def begin(self) -> None:
         """From now on, this process and those that it starts keep what they log."""
@@ -56,6 +59,8 @@ class Leaks:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """What the test was captured printing, and the processes that write to its standard error."""
+        if self._is_worker:  # whose reports come again in the process that distributes
+            return
         for title, text in report.sections:
             if title.startswith("Captured") and title.endswith(report.when or ""):  # the sections of earlier phases come again
                 self.look(f"{report.nodeid} ({title})", text)
@@ -71,6 +76,17 @@ class Leaks:
                 self.look(str(path), path.read_text(errors="replace"))
         if self.found and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self.carried += carried()
+        if self._is_worker:
+            session.config.workeroutput["leaks"] = self.found, self.lines, self.carried  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Takes over what a worker of xdist found, unless it crashed; before the session finishes."""
+        found, lines, came = getattr(node, "workeroutput", {}).get("leaks", ((), 0, 0))
+        self.found += found
+        self.lines += lines
+        self.carried += came
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """How much was looked at; what was found, up to the canary."""
@@ -79,7 +95,7 @@ class Leaks:
             for each in self.found[:_SHOWN]:
                 terminalreporter.write_line(each)
         told = f"{self.lines:,} lines of logs and metrics, {len(self.found)} with a canary"
-        terminalreporter.write_line(f"leaks: {told}; {carried():,} requests brought one to a backend or a scorer")
+        terminalreporter.write_line(f"leaks: {told}; {self.carried:,} requests brought one to a backend or a scorer")
 
 
 _events: list[str] = []
@@ -105,7 +121,7 @@ def _rays_logs(since: float) -> Iterable[Path]:
 def register(config: pytest.Config) -> None:
     """Begins to keep; once per session."""
     kept = tempfile.TemporaryDirectory(prefix="pointsman-tests-")
-    leaks = Leaks(Path(kept.name))
+    leaks = Leaks(Path(kept.name), is_worker=hasattr(config, "workerinput"))
     config.pluginmanager.register(leaks, "leaks")
     leaks.begin()
     config.add_cleanup(kept.cleanup)

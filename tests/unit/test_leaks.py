@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.canary import CANARY
 from tests.support.product import ROOT
 
@@ -58,18 +60,22 @@ def pytest_configure(config):
 """
 
 
-def _run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
+SPREAD = pytest.mark.parametrize("spread", [[], ["-p", "xdist", "-n", "2"]], ids=["one process", "two"])
+
+
+def _run(folder: Path, tests: str, spread: list[str]) -> subprocess.CompletedProcess[str]:
     (folder / "conftest.py").write_text(_CONFTEST)
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_inner.py").write_text(tests)
-    command = [sys.executable, "-m", "pytest", "--rootdir", str(folder), f"--basetemp={folder / 'inner'}", str(folder)]
+    command = [sys.executable, "-m", "pytest", "--rootdir", str(folder), f"--basetemp={folder / 'inner'}", *spread, str(folder)]
     alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True)
 
 
-def test_a_leak_fails_the_run_wherever_it_goes_and_is_not_repeated(tmp_path: Path) -> None:
+@SPREAD
+def test_a_leak_fails_the_run_wherever_it_goes_and_is_not_repeated(tmp_path: Path, spread: list[str]) -> None:
     """Though every test of it passes."""
-    done = _run(tmp_path, _TESTS)
+    done = _run(tmp_path, _TESTS, spread)
     for log in tmp_path.rglob("decisions.jsonl"):
         log.unlink()  # or this run would find it as well
     assert "7 passed" in done.stdout
@@ -80,8 +86,9 @@ def test_a_leak_fails_the_run_wherever_it_goes_and_is_not_repeated(tmp_path: Pat
     assert CANARY not in done.stdout.replace(f"with a {CANARY}", "")
 
 
-def test_a_run_without_a_leak_passes_and_says_how_much_it_looked_at(tmp_path: Path) -> None:
+@SPREAD
+def test_a_run_without_a_leak_passes_and_says_how_much_it_looked_at(tmp_path: Path, spread: list[str]) -> None:
     """What isn't logged may be anything."""
-    done = _run(tmp_path, _CLEAN)
+    done = _run(tmp_path, _CLEAN, spread)
     assert done.returncode == 0, done.stdout
     assert "lines of logs and metrics, 0 with a " in done.stdout

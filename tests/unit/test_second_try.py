@@ -33,26 +33,32 @@ def test_broken():
 """
 
 
-def _run(folder: Path, where: str, tests: str) -> tuple[int, str]:
+_SPREAD = pytest.mark.parametrize("processes", [0, 2])
+
+
+def _run(folder: Path, where: str, tests: str, processes: int = 0) -> tuple[int, str]:
     (folder / where).mkdir(parents=True)
     (folder / "conftest.py").write_text(_CONFTEST)
     (folder / where / "test_it.py").write_text(tests)
-    command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--reruns", "1", "--rootdir", str(folder), str(folder)]
+    options = ["-p", "no:schemathesis", "--reruns", "1", "-n", str(processes)]
+    command = [sys.executable, "-m", "pytest", *options, "--rootdir", str(folder), str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=120, check=False)
     return ended.returncode, ended.stdout
 
 
-def test_what_failed_first_is_printed_whole(tmp_path: Path) -> None:
-    code, out = _run(tmp_path, "tests/wire", _UNSTEADY % 1)
+@_SPREAD
+def test_what_failed_first_is_printed_whole(tmp_path: Path, processes: int) -> None:
+    code, out = _run(tmp_path, "tests/wire", _UNSTEADY % 1, processes)
     assert code == 0, out
     assert "first try of tests/wire/test_it.py::test_unsteady[0]" in out
     assert "the machine's pause 0" in out
     assert "1 passed, 1 rerun" in out
 
 
-def test_more_than_a_few_fail_the_run(tmp_path: Path) -> None:
-    code, out = _run(tmp_path, "tests/wire", _UNSTEADY % (MOST + 1))
+@_SPREAD
+def test_more_than_a_few_fail_the_run(tmp_path: Path, processes: int) -> None:
+    code, out = _run(tmp_path, "tests/wire", _UNSTEADY % (MOST + 1), processes)
     assert code == 1, out
     assert f"{MOST + 1} tests needed one, and {MOST} may" in out
 

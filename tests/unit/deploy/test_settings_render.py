@@ -79,7 +79,7 @@ def test_only_what_a_replica_is_built_from_replaces_it() -> None:
     assert application(max_batch=4, min_replicas=2, max_replicas=5)["args"] == plain["args"]
     assert application(min_replicas=2, max_replicas=5)["deployments"][0]["user_config"] == plain["deployments"][0]["user_config"]
     assert application(max_batch=4)["deployments"][0]["user_config"] != plain["deployments"][0]["user_config"]
-    for held in ({"checkpoint": "/models/mf"}, {"options": {"embedding_cache": 0}}, {"threads": 2}):
+    for held in ({"checkpoint": "/models/mf"}, {"options": {"embedding_cache": 0}}, {"threads": 2}, {"nice": 3}):
         assert application(**held)["args"] != plain["args"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ class ScriptedRouter(Router):
     def __init__(self, checkpoint: str) -> None:
         self._checkpoint = checkpoint
         self.threads: set[str] = set()
+        self.priority = 0
 
     @classmethod
     def build(cls, settings: StrategySettings) -> Self:
@@ -45,6 +47,7 @@ class ScriptedRouter(Router):
 
     def calculate_strong_win_rates(self, prompts: Sequence[ScoredPrompt]) -> list[WinRate | NoWinRate]:
         self.threads.add(threading.current_thread().name)
+        self.priority = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
         if any(p.text == "wait" for p in prompts):
             assert self.gate.wait(30)
         if any(p.text == SECRET for p in prompts):
@@ -106,6 +109,21 @@ async def test_the_model_runs_in_its_own_thread_and_the_loop_goes_on() -> None:
         assert not waiting.done()
         ScriptedRouter.gate.set()
         assert len((await waiting).results) == 1
+
+
+async def test_the_models_thread_gives_way_as_far_as_it_is_told_and_nobody_else_does() -> None:
+    """By as many steps of nice; the event loop stays what it was."""
+    built: list[ScriptedRouter] = []
+
+    def build(settings: StrategySettings) -> ScriptedRouter:
+        built.append(ScriptedRouter.build(settings))
+        return built[-1]
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    for nice in (0, 3):
+        await Scorer(build, StrategySettings(), nice).close()
+    assert [router.priority for router in built] == [own, own + 3]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 async def test_an_answer_later_than_the_budget_is_a_deadline_error_and_its_prompts_are_not_scored() -> None:
