@@ -11,6 +11,10 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch.nn import functional
 
+from pointsman.runtime.settings import StrategySettings
+from scorers.registry import build_router
+from scorers.router import Router, ScoredPrompt, WinRate
+
 SYSTEM = "Judge how well the weaker one will answer.\nSay [[1]] to [[5]]."
 QUESTION = "[Question]\n{question}\n\nPrediction:\n"
 SPECIAL = [
@@ -22,10 +26,12 @@ SPECIAL = [
     "<|reserved_special_token_4|>",
     "<|eot_id|>",
 ]
+PLAIN = 300
+VOCABULARY = PLAIN + len(SPECIAL) + 5
 Tensors = dict[str, torch.Tensor]
 
 
-def write_tokenizer(folder: Path, *, plain: int = 300, special: int = len(SPECIAL)) -> Tokenizer:
+def write_tokenizer(folder: Path, *, plain: int = PLAIN, special: int = len(SPECIAL)) -> Tokenizer:
     """A byte-level BPE of `plain` ordinary tokens and `special` special ones after them, Llama 3's in their places."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("t", "h"), ("?", "Ċ"), ("Ċ", "Ċ"), ("th", "e")]
@@ -168,3 +174,18 @@ def routellm_win_rate(folder: Path, tokenizer: Tokenizer, prompt: str) -> float:
     last = plain_hidden(tensors, config, ids, layers=config["num_hidden_layers"])[-1]
     scores = (tensors["lm_head.weight"].float()[-5:] @ last).softmax(0)
     return float(1 - (scores[3] + scores[4]))
+
+
+def built(folder: Path, **options: Any) -> Router:
+    """The router over a folder of `write_routellm` and its `write_tokenizer`, in float32."""
+    tokenizer = {"tokenizer": str(folder / "tokenizer")}
+    return build_router(
+        "causal_llm", StrategySettings(checkpoint=str(folder), options={"engine": "float32"} | tokenizer | options, threads=1)
+    )
+
+
+def rates(router: Router, texts: list[str]) -> list[float]:
+    """What it says of each text; there is something to say of each."""
+    results = router.calculate_strong_win_rates([ScoredPrompt(text) for text in texts])
+    assert all(isinstance(result, WinRate) for result in results)
+    return [result.strong_win_rate for result in results if isinstance(result, WinRate)]
