@@ -92,9 +92,10 @@ class ControllerSettings(Part):
     """Whether `model` may name a backend instead of a router."""
     max_concurrent: Annotated[int, Field(ge=1)] = 4000
     max_lag_s: Annotated[float, Field(gt=0, le=10)] | None = 0.02
-    max_lag_above: Annotated[int, Field(ge=0)] = 64
     """While the event loop is further behind, some new calls are refused with 429, and nearly all at three times as much; so is a call that
     has waited for longer before it is taken up. Null: none for it."""
+    max_lag_above: Annotated[int, Field(ge=0)] = 64
+    """While no more than so many are in progress, none is refused for lag."""
     default_timeout_s: Seconds = 600
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 16 << 20
     max_response_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 64 << 20

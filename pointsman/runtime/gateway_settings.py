@@ -40,9 +40,10 @@ class GatewaySettings(Part):
     max_concurrent: Annotated[int, Field(ge=1)] = 2000
     """Requests in progress at once, on each protocol; one more is refused with 429."""
     max_lag_s: Annotated[float, Field(gt=0, le=10)] | None = 0.02
-    max_lag_above: Annotated[int, Field(ge=0)] = 64
     """While the event loop is further behind, some new requests are refused with 429, and nearly all at three times as much; null: none
     for it."""
+    max_lag_above: Annotated[int, Field(ge=0)] = 64
+    """While no more than so many are in progress, none is refused for lag."""
     refusal_pause_s: Annotated[float, Field(ge=0, le=1)] = 0.1
     """A REST connection that was refused for load, and sooner than this asks for what is to be refused too, is told so when it is over;
     0: at once."""
