@@ -67,6 +67,8 @@ class _Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._writes.lost()
         super().connection_lost(exc)
+        # uvicorn does it only after a peaceful end; after a reset the timer held connection and request for its 75 s.
+        self._unset_keepalive_if_required()
         self._connection.lost()
 
     def on_message_begin(self) -> None:

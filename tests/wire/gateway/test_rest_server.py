@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import struct
+import weakref
 from typing import Any
 
 import pytest
 
-from gateway.connection import WHOLE_KEY
+from gateway import connection
+from gateway.connection import WHOLE_KEY, Connection
 from gateway.rest_server import RestServer, bind_socket
 from pointsman.runtime.errors import Unavailable
 from tests.wire.gateway.conftest import eventually
@@ -51,4 +55,27 @@ async def test_of_a_request_it_is_known_when_it_is_whole() -> None:
             assert seen == [not second, True]
             seen.clear()
         writer.close()
+        await rest.stop()
+
+
+async def test_a_connection_that_is_reset_is_gone_at_once() -> None:
+    """And not once its time to wait for another request is over, which takes over a minute: callers who hang up are many."""
+    alive = weakref.WeakSet[Connection]()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        alive.add(scope[connection.SCOPE_KEY])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    with bind_socket("127.0.0.1", 0) as bound:
+        rest = RestServer(app, [bound], 1)
+        reader, writer = await asyncio.open_connection(*bound.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await reader.readuntil(b"ok")
+        reset_when_closed = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset_when_closed)
+        assert len(alive) == 1
+        writer.close()
+        async with asyncio.timeout(20):
+            await eventually(lambda: gc.collect() >= 0 and not alive)
         await rest.stop()
