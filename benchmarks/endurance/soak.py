@@ -20,7 +20,7 @@ from benchmarks.endurance.services import Services, services
 from benchmarks.endurance.slope import Slope, slope_of
 from benchmarks.endurance.watching import Look, Watch
 from benchmarks.proxies import arms
-from pointsman.loadtest.driving import Load, drive
+from pointsman.loadtest.driving import Call, Load, drive
 from pointsman.loadtest.prompts import made
 from pointsman.loadtest.samples import Summary, summary
 
@@ -35,20 +35,15 @@ class Soaked:
     summary: Summary
     asked: Counter[str]
     reloads: int
-    warmup_s: float
     looks: Sequence[Look]
-    """All of them; those of the warm-up come first."""
-
-    def steady(self) -> list[Look]:
-        """Those after the warm-up."""
-        return [look for look in self.looks if look.at >= self.looks[0].at + self.warmup_s]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Of this measurement."""
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--rate", type=float, default=40, help="requests a second")
-    parser.add_argument("--warmup", type=float, help="seconds that no slope counts; a sixth of the time where it isn't named")
+    parser.add_argument("--warmup", type=float, default=600, help="seconds of the same mixture before, which nothing counts")
+    parser.add_argument("--warmup-rate", type=float, default=160, help="requests a second of the warm-up, all but its last tenth")
     parser.add_argument("--every", type=float, default=10, help="seconds between two looks")
     parser.add_argument("--reload", type=float, default=60, help="seconds between two reloads")
 
@@ -66,6 +61,8 @@ async def soaked(running: Services, options: argparse.Namespace) -> Soaked:
     watch = Watch(running.pids(), running.metrics_urls(), options.every)
     reloads = Counter[str]()
     async with mixture(running.rest, running.product.grpc, made(), asked) as call:
+        await _warm_up(call, options)
+        asked.clear()
         beside = [asyncio.ensure_future(watch.keep()), asyncio.ensure_future(_reloading(running, options.reload, reloads))]
         driving = asyncio.ensure_future(drive(call, Load(options.seconds, rate=options.rate)))
         await asyncio.wait([driving, *beside], return_when=asyncio.FIRST_COMPLETED)
@@ -75,8 +72,13 @@ async def soaked(running: Services, options: argparse.Namespace) -> Soaked:
         for ended in await asyncio.gather(*beside, return_exceptions=True):
             if isinstance(ended, Exception):
                 raise ended
-    warmup_s = options.seconds / 6 if options.warmup is None else options.warmup
-    return Soaked(summary(samples, options.seconds), asked, reloads["sent"], warmup_s, watch.looks)
+    return Soaked(summary(samples, options.seconds), asked, reloads["sent"], watch.looks)
+
+
+async def _warm_up(call: Call, options: argparse.Namespace) -> None:
+    """What allocators and pools keep they have after so many requests, not after so many minutes; the last tenth lets the rest go again."""
+    for share, rate in ((0.9, options.warmup_rate), (0.1, options.rate)):
+        await drive(call, Load(share * options.warmup, rate=rate))
 
 
 async def _reloading(running: Services, every_s: float, sent: Counter[str]) -> None:
@@ -91,23 +93,24 @@ async def _reloading(running: Services, every_s: float, sent: Counter[str]) -> N
 
 
 def _table(found: Soaked, options: argparse.Namespace) -> list[str]:
-    steady = found.steady()
-    names = [name for name in steady[0].rss_bytes if all(name in look.rss_bytes for look in steady)]
-    gone = sorted(set(found.looks[0].rss_bytes) - set(names))
+    looks = found.looks
+    names = [name for name in looks[0].rss_bytes if all(name in look.rss_bytes for look in looks)]
+    gone = sorted(set(looks[0].rss_bytes) - set(names))
     mixed = ", ".join(f"{kind} {share} %" for kind, share in SHARES.items())
     return [
         f"{options.rate:g} requests a second (Poisson) for {options.seconds:g} s: {mixed}. Backend: 20 ms to an answer, 20 ms between"
         f" two of a stream's 32 chunks."
-        f" {found.reloads} reloads of gateway and controller by SIGHUP. Looked at every {options.every:g} s; the first"
-        f" {found.warmup_s:g} s are warm-up. Slopes are by least squares, their 95 % intervals by a block bootstrap (blocks of a tenth).",
+        f" {found.reloads} reloads of gateway and controller by SIGHUP. Looked at every {options.every:g} s. Before that"
+        f" {options.warmup:g} s of warm-up, at {options.warmup_rate:g} requests a second and in the last tenth at {options.rate:g}."
+        " Slopes are by least squares, their 95 % intervals by a block bootstrap (blocks of a tenth).",
         "",
         "| process | RSS, first to last MiB | slope, MiB/h | 95 % interval | zero? | files, least to most |",
         "|---|---|---|---|---|---|",
-        *(_row(name, steady) for name in names),
+        *(_row(name, looks) for name in names),
         "",
         "| event loop | tasks, least to most | looks | over 100 ms behind | longest, ms |",
         "|---|---|---|---|---|",
-        *(_loop(name, steady) for name in steady[0].loops),
+        *(_loop(name, looks) for name in looks[0].loops),
         "",
         f"- {found.summary.calls:,} requests, {found.summary.per_second:g} a second as they should be;"
         f" not as they should: {_counted(found.summary.errors)}.",
