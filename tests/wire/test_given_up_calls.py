@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from benchmarks.cancelled_calls import grown
+from benchmarks.cancelled_calls.growth import grown
 from pointsman.runtime.unary_calls import answer_of, give_up
 
 _MOST_BYTES = 300
