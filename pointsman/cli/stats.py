@@ -1,4 +1,4 @@
-"""What `pointsman stats` shows: a row per pair, strategy, tier and reason, and what it all comes to."""
+"""What `pointsman stats` shows: a row per pair, strategy, tier and reason, where the time went, and what it all comes to."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from pointsman.cli.hops import show_hops
 from pointsman.cli.output import new_console, new_table
 from pointsman.runtime.decision_headers import reason_name, tier_name
 from pointsman.v1 import admin_service_pb2, routing_pb2
@@ -27,10 +28,11 @@ _UNSCORED: Final = frozenset(
 
 
 def show_stats(answer: admin_service_pb2.StatsResponse, controllers: int = 1) -> None:
-    """Rows by name, then sums, of so many controllers."""
+    """Rows by name, where the time went, then sums, of so many controllers."""
     shown = new_console()
     if answer.rows:
         _show_rows(shown, sorted(answer.rows, key=lambda row: (row.pair, row.strategy, row.tier, row.reason, row.cost.currency)))
+    show_hops(shown, answer)
     for line in summary(answer, controllers):
         shown.print(Text(line), soft_wrap=True)
 
