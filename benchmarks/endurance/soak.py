@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Of this measurement."""
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--rate", type=float, default=40, help="requests a second")
-    parser.add_argument("--warmup", type=float, default=600, help="seconds of the same mixture before, which nothing counts")
+    parser.add_argument("--warmup", type=float, help="seconds of the same mixture before, which nothing counts; where not named, a sixth")
     parser.add_argument("--warmup-rate", type=float, default=160, help="requests a second of the warm-up, all but its last tenth")
     parser.add_argument("--every", type=float, default=10, help="seconds between two looks")
     parser.add_argument("--reload", type=float, default=60, help="seconds between two reloads")
@@ -52,6 +52,7 @@ def measured(options: argparse.Namespace) -> list[str]:
     """The table."""
     with services() as running:
         arms.behave(running.backend, delay_ms=20, gap_ms=20)
+        options.warmup = options.seconds / 6 if options.warmup is None else options.warmup
         return _table(uvloop.run(soaked(running, options)), options)
 
 
