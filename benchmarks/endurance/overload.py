@@ -99,7 +99,7 @@ def measured(options: argparse.Namespace) -> list[str]:
     is_ahead = step_ahead()
     with services(own=own) as running:
         arms.behave(running.backend, delay_ms=options.delay_ms)
-        settle()  # a collection that looks at half a million samples delays what is due
+        settle(hoards=True)  # a collection that looks at half a million samples delays what is due
         found = uvloop.run(overload(running, seconds=options.seconds, times=options.times, cell_s=options.cell, rate=options.rate))
     return [*_settings(own, options.delay_ms, is_ahead), *_table(found)]
 

@@ -61,7 +61,7 @@ def loadtest(
     headers = {"authorization": f"Bearer {_key(api_key_env)}"} if api_key_env else {}
     target = Target(kind, address or (_REST if over_rest else _GRPC), model, timeout, headers, _pids(pid or []))
     load = Load(seconds, warmup, concurrency, rate, seed)
-    settle()  # a collection that looks at every sample so far delays what is due
+    settle(hoards=True)  # a collection that looks at every sample so far delays what is due
     try:
         with waiting(f"pressing for {warmup + seconds:g} s"):
             measured = asyncio.run(measure(target, load, _prompts(prompts)))

@@ -16,13 +16,17 @@ old stays until the oldest are looked through: with 20,000, 5 and 10 that hadn't
 second, and the service had grown all the while."""
 
 
-def settle() -> None:
-    """What lives as long as the process is never garbage: collections needn't look at it. Once all of that has been built."""
+def settle(*, hoards: bool = False) -> None:
+    """What lives as long as the process is never garbage: collections needn't look at it. Once all of that has been built.
+
+    `hoards`: nearly all that comes after is kept as well, and looked through more rarely: a load generator's samples.
+    """
     gc.collect()
     gc.freeze()
     # The oldest are looked through once a fourth has been added to them since the last time: to what isn't frozen, from now on.
     gc.collect()
-    gc.set_threshold(*_COLLECTED_AFTER)
+    young, *older = _COLLECTED_AFTER
+    gc.set_threshold(10 * young if hoards else young, *older)
 
 
 async def until_stopped() -> str:

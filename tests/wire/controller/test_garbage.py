@@ -122,3 +122,16 @@ def test_the_oldest_are_looked_through_again_though_little_has_come_since() -> N
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_who_keeps_what_it_makes_looks_more_rarely() -> None:
+    """A load generator's samples aren't garbage."""
+    before = gc.get_threshold()
+    try:
+        settle()
+        served, *older = gc.get_threshold()
+        settle(hoards=True)
+        assert gc.get_threshold() == (10 * served, *older)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
