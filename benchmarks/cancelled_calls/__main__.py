@@ -22,14 +22,14 @@ def main() -> None:
         print(f"| {kind} | {client:.0f} | {server:.0f} |", flush=True)
 
 
-def _measured(kind: str) -> tuple[float, float]:
+def _measured(kind: str) -> list[float]:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     server = context.Process(target=served, args=(queue,), daemon=True)
     server.start()
     client = context.Process(target=called, args=(queue.get(), kind, queue))
     client.start()
-    found: tuple[float, float] = queue.get()
+    found: list[float] = queue.get()
     client.join()
     server.kill()
     server.join()
